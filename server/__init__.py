@@ -1,0 +1,1 @@
+"""The control plane: interface, deploys, router, and the services that carry the records."""
