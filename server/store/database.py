@@ -34,7 +34,7 @@ class Database:
         self._pool: psycopg2.pool.ThreadedConnectionPool | None = None
         self._connections = connections
         self._lock = threading.Lock()
-        self.queries: Any = aiosql.from_path(_QUERIES, "psycopg2")
+        self.queries: Any = aiosql.from_path(_QUERIES, "psycopg2", mandatory_parameters=False)
 
     @contextmanager
     def transaction(self) -> Iterator[psycopg2.extensions.connection]:

@@ -1,36 +1,58 @@
-"""Brings a database to the newest schema; safe to run by several programs at once."""
+"""Makes the database and brings it to the newest schema; safe for several programs at once."""
 
 from pathlib import Path
 
-import yoyo
+import psycopg2
+import psycopg2.errors
+import psycopg2.sql
 
-from server.errors import StoreError, StoreUnavailable
+from server.store.database import translated
 
 _FOLDER = Path(__file__).parent / "migrations"
+_BOOKKEEPING = """
+CREATE TABLE IF NOT EXISTS schema_migrations (
+    name text PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now()
+)
+"""
+
+
+def create_database(admin_url: str, name: str) -> None:
+    """Make the role `name` and its database `name`, where they are not there yet."""
+    with translated():
+        connection = psycopg2.connect(admin_url, connect_timeout=5)
+        connection.autocommit = True
+        identifier = psycopg2.sql.Identifier(name)
+        try:
+            for statement in ("CREATE ROLE {} LOGIN", "CREATE DATABASE {} OWNER {}"):
+                with connection.cursor() as cursor:
+                    try:
+                        cursor.execute(psycopg2.sql.SQL(statement).format(identifier, identifier))
+                    except (psycopg2.errors.DuplicateObject, psycopg2.errors.DuplicateDatabase):
+                        continue
+        finally:
+            connection.close()
 
 
 def migrate(url: str) -> list[str]:
     """Apply what `url`'s database has not seen yet; return the names of what was applied.
 
-    Raises StoreUnavailable where the database can't be reached, StoreError where a migration failed
-    (its transaction is then rolled back).
+    All of it is one transaction under an advisory lock: a program that is killed in the middle
+    leaves neither half a schema nor a lock. Raises StoreUnavailable and StoreError.
     """
-    try:
-        backend = yoyo.get_backend(_yoyo_url(url))
-    except Exception as error:
-        raise StoreUnavailable(f"PostgreSQL can't be reached: {error}") from error
-    migrations = yoyo.read_migrations(str(_FOLDER))
-    try:
-        with backend.lock():
-            wanted = backend.to_apply(migrations)
-            names = [migration.id for migration in wanted]
-            backend.apply_migrations(wanted)
-    except Exception as error:
-        raise StoreError(f"The database could not be migrated: {error}") from error
-    finally:
-        backend.connection.close()
-    return names
-
-
-def _yoyo_url(url: str) -> str:
-    return url.replace("postgres://", "postgresql://", 1)
+    applied = []
+    with translated():
+        connection = psycopg2.connect(url, connect_timeout=5)
+        try:
+            with connection, connection.cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_xact_lock(hashtext('kurama migrations'))")
+                cursor.execute(_BOOKKEEPING)
+                cursor.execute("SELECT name FROM schema_migrations")
+                seen = {name for (name,) in cursor.fetchall()}
+                for path in sorted(_FOLDER.glob("*.sql")):
+                    if path.stem not in seen:
+                        cursor.execute(path.read_text())
+                        cursor.execute("INSERT INTO schema_migrations VALUES (%s)", (path.stem,))
+                        applied.append(path.stem)
+        finally:
+            connection.close()
+    return applied
