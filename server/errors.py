@@ -21,6 +21,7 @@
     │ └ AgentFault           the agent's own refusal, with its code
     ├ EngineError            PostgreSQL, NATS, Caddy or a service did not start
     ├ RouterError            Caddy refused or did not answer
+    ├ RepositoryError        git refused something on an app's repository
     ├ StoreError
     │ └ StoreUnavailable     PostgreSQL can't be reached: try again
     └ StreamError            the bus, or what came over it
@@ -180,6 +181,12 @@ class RouterError(KuramaError):
 
     code = "router_error"
     http_status = 502
+
+
+class RepositoryError(KuramaError):
+    """git refused a command on an app's repository."""
+
+    code = "repository_error"
 
 
 class StoreError(KuramaError):

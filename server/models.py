@@ -155,7 +155,7 @@ class Replica:
     port: int
     state: ReplicaState
     started_at: float | None = None
-    exits: int = 0
+    has_exited: bool = False
     detail: str = ""
 
     @property

@@ -1,0 +1,1 @@
+"""The apps' git repositories: bare, under home/repos, written by `git receive-pack` alone."""
