@@ -154,6 +154,7 @@ class Replica:
     host: str
     port: int
     state: ReplicaState
+    created_at: float
     started_at: float | None = None
     has_exited: bool = False
     detail: str = ""

@@ -12,6 +12,13 @@ _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 _PROCESS = re.compile(r"[a-z][a-z0-9-]{0,29}")
 _EMAIL = re.compile(r"[^@\s\x00-\x1f]{1,128}@[^@\s\x00-\x1f]{1,128}")
 
+# Words in a variable's name that mean that its value is nobody's business.
+_SECRET_WORDS = re.compile(
+    r"SECRET|TOKEN|PASSWORD|PASSWD|PASSPHRASE|PRIVATE|CREDENTIAL|API_?KEY|(^|_)KEY($|_)|(^|_)DSN$"
+    r"|DATABASE_URL|REDIS_URL|MONGO.*_URL|AMQP_URL|BROKER_URL",
+    re.IGNORECASE,
+)
+
 # Host names and words that the platform uses itself, or may want to.
 RESERVED_APPS = frozenset(
     "admin api dashboard git health interface internal kurama localhost router static status "
@@ -49,6 +56,11 @@ def variable_name(text: str) -> str:
             "Choose another name; see docs/reference/environment.md.",
         )
     return text
+
+
+def looks_secret(name: str) -> bool:
+    """Whether a variable of this name most likely holds a secret: then its value is not shown."""
+    return bool(_SECRET_WORDS.search(name))
 
 
 def process_kind(text: str) -> str:

@@ -66,7 +66,7 @@ class Repository:
             return None
 
     def move(self, branch: str, expected: str, target: str | None) -> bool:
-        """Point `branch` at `target` (None: nowhere) if it is at `expected`; return whether it was."""
+        """Point `branch` at `target` (None: nowhere) if it is at `expected`; whether it was."""
         try:
             if target is None:
                 self._git.update_ref("-d", branch, expected)

@@ -62,9 +62,15 @@ class Router:
         else:
             self._show(app, Problem.NO_WEB_REPLICAS, serving=False)
 
-    def addresses(self, app: str) -> set[str]:
-        """Where the app's requests go now."""
-        return Slots(self._files(app)).addresses()
+    def is_pointed_at(self, app: str, addresses: Sequence[str]) -> bool:
+        """Whether `point_at` with these would change anything."""
+        slots = Slots(self._files(app))
+        return slots.addresses() == set(addresses) and slots.serving == bool(addresses)
+
+    def stands_in(self, app: str, problem: Problem) -> bool:
+        """Whether `stand_in` with this would change anything."""
+        page = self._pages.html(problem, app)
+        return Slots(self._files(app)).shows(problem.value.status, page)
 
     def stand_in(self, app: str, problem: Problem) -> None:
         """Answer the app's requests with a page: nothing of it is running."""

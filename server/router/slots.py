@@ -12,6 +12,8 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+from server.errors import RouterError
+
 # Divisible by 1 to 6, 10, 12, 15, 20 and 30: that many replicas get exactly even shares of the
 # round-robin; others differ by at most one slot.
 SLOTS = 60
@@ -40,6 +42,16 @@ class Slots:
         _replace(self._folder / "status", str(status))
         _replace(self._folder / "serving", "yes" if serving else "no")
 
+    @property
+    def serving(self) -> bool:
+        """Whether requests are tried at all."""
+        return _read(self._folder / "serving") == "yes"
+
+    def shows(self, status: int, page: str) -> bool:
+        """Whether every request is answered with exactly this."""
+        shown = (_read(self._folder / "status"), _read(self._folder / "page"))
+        return not self.serving and shown == (str(status), page)
+
     def addresses(self) -> set[str]:
         """The addresses that the slots name now."""
         found = {path.read_text() for path in self._upstream.glob("[0-9]*")}
@@ -55,9 +67,21 @@ class Slots:
         return [f"{{file.{folder}/upstream/{slot}}}" for slot in range(SLOTS)]
 
 
+def _read(path: Path) -> str | None:
+    try:
+        return path.read_text()
+    except OSError:
+        return None
+
+
 def _replace(path: Path, text: str) -> None:
-    if path.exists() and path.read_text() == text:
+    if _read(path) == text:
         return
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    fresh.write_text(text)
-    fresh.replace(path)
+    try:
+        fresh.write_text(text)
+        fresh.replace(path)
+    except OSError as error:
+        raise RouterError(
+            f"{path} can't be written: {error.strerror}", "See `kurama doctor` for the disk."
+        ) from error

@@ -133,10 +133,9 @@ class Worker:
         }
         return [self._replica(fields) for fields in self._call("start", params)]
 
-    def stop(self, instances: Sequence[str], grace_s: float) -> None:
-        """End replicas; returns when they are gone."""
-        timeout = grace_s + _SHORT_S
-        self._call("stop", {"instances": list(instances)}, timeout=timeout)
+    def stop(self, instances: Sequence[str]) -> None:
+        """Let replicas finish what they have and end them, in the background."""
+        self._call("stop", {"instances": list(instances), "wait": False})
 
     def replicas(self, app: str | None = None) -> list[Replica]:
         """What is meant to run there, of one app or of all, as it is now."""

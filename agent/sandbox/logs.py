@@ -1,0 +1,260 @@
+"""Follows the output of replicas: files that supervisord writes and rotates, read by cursors.
+
+A cursor says `inode:offset:length:checksum`: which file, how far, and a checksum of the file's
+first `length` bytes, since file systems give inode numbers away again. Rotation renames files, so
+a cursor holds through it; one whose file is gone means a gap.
+"""
+
+import json
+import os
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from agent.runtime import LogChunk, Stop
+from agent.sandbox.layout import Layout
+from agent.sandbox.replicas import ReplicaFile
+
+_POLL_S = 0.05
+# New replicas are looked for this often.
+_SCAN_EVERY = 5
+_READ = 256 * 1024
+_MAX_LINE = 64 * 1024
+_FINGERPRINT = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """A place in a file that may be renamed meanwhile."""
+
+    inode: int
+    offset: int
+    length: int
+    checksum: int
+
+    @classmethod
+    def parse(cls, text: str) -> "Cursor | None":
+        """The cursor that `text` states, or None if it states none."""
+        try:
+            return cls(*(int(part) for part in text.split(":")))
+        except (ValueError, TypeError):
+            return None
+
+    def __str__(self) -> str:
+        return f"{self.inode}:{self.offset}:{self.length}:{self.checksum}"
+
+    def fits(self, file: BinaryIO) -> bool:
+        """Whether `file` is the one that the cursor was taken in."""
+        if os.fstat(file.fileno()).st_ino != self.inode:
+            return False
+        return zlib.crc32(os.pread(file.fileno(), self.length, 0)) == self.checksum
+
+
+class Stream:
+    """The output of one replica, from where its cursor was."""
+
+    def __init__(self, path: Path, replica: ReplicaFile, cursor: str | None) -> None:
+        self._path = path
+        self._replica = replica
+        self._file: BinaryIO | None = None
+        self._offset = 0
+        self._gap = False
+        self._open(Cursor.parse(cursor) if cursor else None)
+
+    def read(self, *, gone: bool) -> LogChunk | None:
+        """Whole lines that are there now, or None. With `gone`, also a last line without an end."""
+        if self._file is None:
+            self._open(None)
+            if self._file is None:
+                return None
+        data = os.pread(self._file.fileno(), _READ, self._offset)
+        end = _last_line_end(data)
+        if not end and len(data) < _READ:
+            # No whole line yet: it may go on in this file, or the file was rotated or given up.
+            if self._rotated():
+                end = len(data)
+                if not end:
+                    self._next()
+                    return self.read(gone=gone)
+            elif gone:
+                end = len(data)
+            else:
+                return None
+        return self._chunk(data[: end or len(data)])
+
+    def finished(self) -> LogChunk:
+        """The chunk that says that nothing more will come."""
+        here = str(self._cursor()) if self._file else ""
+        return self._as_chunk([], here, here, ended=True)
+
+    def close(self) -> None:
+        """Give the file up."""
+        if self._file:
+            self._file.close()
+            self._file = None
+
+    def _chunk(self, data: bytes) -> LogChunk | None:
+        if not data:
+            return None
+        start = str(self._cursor())
+        self._offset += len(data)
+        lines = data.decode("utf-8", "replace").split("\n")
+        if lines[-1] == "":
+            lines.pop()
+        return self._as_chunk([_cut(line) for line in lines], start, str(self._cursor()))
+
+    def _as_chunk(
+        self, lines: list[str], start: str, cursor: str, *, ended: bool = False
+    ) -> LogChunk:
+        replica = self._replica
+        gap, self._gap = self._gap, False
+        return LogChunk(
+            replica.instance,
+            replica.app,
+            replica.release,
+            replica.process,
+            replica.number,
+            lines,
+            start,
+            cursor,
+            gap,
+            ended,
+        )
+
+    def _cursor(self) -> Cursor:
+        assert self._file is not None  # noqa: S101 - there are no lines without a file
+        head = os.pread(self._file.fileno(), min(_FINGERPRINT, self._offset), 0)
+        inode = os.fstat(self._file.fileno()).st_ino
+        return Cursor(inode, self._offset, len(head), zlib.crc32(head))
+
+    def _files(self) -> list[Path]:
+        """The ring of files, oldest first."""
+        backups = self._path.parent.glob(f"{self._path.name}.*")
+        numbered = sorted(
+            (path for path in backups if path.suffix[1:].isdigit()),
+            key=lambda path: -int(path.suffix[1:]),
+        )
+        return [*numbered, self._path]
+
+    def _open(self, cursor: Cursor | None) -> None:
+        """Open the file of `cursor`, else the oldest: a gap, if there was a cursor."""
+        oldest: BinaryIO | None = None
+        for path in self._files():
+            try:
+                file = path.open("rb")
+            except OSError:
+                continue
+            if cursor and cursor.fits(file):
+                self._file, self._offset = file, cursor.offset
+                return
+            if oldest is None:
+                oldest = file
+            else:
+                file.close()
+        self._file, self._offset, self._gap = oldest, 0, cursor is not None
+
+    def _rotated(self) -> bool:
+        """Whether a newer file than the one that is open has been begun."""
+        assert self._file is not None  # noqa: S101 - asked by read, which has one
+        try:
+            return self._path.stat().st_ino != os.fstat(self._file.fileno()).st_ino
+        except OSError:
+            return False
+
+    def _next(self) -> None:
+        """Go on to the file that was begun after the open one."""
+        assert self._file is not None  # noqa: S101 - as above
+        here = os.fstat(self._file.fileno()).st_ino
+        files = self._files()
+        inodes = [_inode(path) for path in files]
+        known = here in inodes
+        following = files[inodes.index(here) + 1] if known else files[0]
+        self._gap = not known
+        self._file.close()
+        self._file, self._offset = following.open("rb"), 0
+
+
+class Follower:
+    """Follows all replicas of a sandbox, those that start later included."""
+
+    def __init__(self, layout: Layout, cursors: Mapping[str, str]) -> None:
+        self._layout = layout
+        self._cursors = dict(cursors)
+        self._streams: dict[str, Stream] = {}
+        self._ended: set[str] = set()
+
+    def follow(self, stop: Stop) -> Iterator[LogChunk]:
+        """Yield chunks as they come, until `stop` is set."""
+        turn = 0
+        while not stop.is_set():
+            if turn % _SCAN_EVERY == 0:
+                self._scan()
+            turn += 1
+            busy = False
+            for chunk in self._read_all():
+                busy = True
+                yield chunk
+            if not busy:
+                stop.wait(_POLL_S)
+        for stream in self._streams.values():
+            stream.close()
+
+    def _read_all(self) -> Iterator[LogChunk]:
+        for instance, stream in list(self._streams.items()):
+            gone = not self._layout.replica(instance).exists()
+            chunk = stream.read(gone=gone)
+            if chunk:
+                yield chunk
+            elif gone:
+                self._ended.add(instance)
+                del self._streams[instance]
+                yield stream.finished()
+                stream.close()
+
+    def _scan(self) -> None:
+        for path in (self._layout.home / "logs").glob("*.json"):
+            instance = path.stem
+            log = self._layout.log(instance)
+            if instance in self._streams or instance in self._ended or not log.exists():
+                continue
+            replica = ReplicaFile(**json.loads(path.read_text()))
+            self._streams[instance] = Stream(log, replica, self._cursors.pop(instance, None))
+
+
+def tail(layout: Layout, instance: str, count: int) -> list[str]:
+    """The last `count` lines of a replica's newest file."""
+    try:
+        with layout.log(instance).open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - _MAX_LINE))
+            return file.read().decode("utf-8", "replace").splitlines()[-count:]
+    except OSError:
+        return []
+
+
+def drop(layout: Layout, instance: str) -> None:
+    """Delete the output of a replica that is gone."""
+    if layout.replica(instance).exists():
+        return
+    log = layout.log(instance)
+    for path in (*log.parent.glob(f"{log.name}*"), log.with_suffix(".json")):
+        path.unlink(missing_ok=True)
+
+
+def _last_line_end(data: bytes) -> int:
+    return data.rfind(b"\n") + 1
+
+
+def _cut(line: str) -> str:
+    if len(line) <= _MAX_LINE:
+        return line.rstrip("\r")
+    return f"{line[:_MAX_LINE]} [kurama: cut, the line had {len(line)} characters]"
+
+
+def _inode(path: Path) -> int:
+    try:
+        return path.stat().st_ino
+    except OSError:
+        return -1

@@ -1,0 +1,40 @@
+"""What `launch.py` is told: written to a file that only the worker's user can read."""
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from agent.sandbox.cgroups import Group
+from agent.sandbox.jail import Jail, View
+
+_LAUNCH = Path(__file__).with_name("launch.py")
+_OPEN_FILES = 8192
+_PROCESSES = 1024
+
+
+def write(
+    path: Path,
+    jail: Jail,
+    view: View,
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    groups: Sequence[Group],
+) -> list[str]:
+    """Write the description of `command` in `jail` to `path`; return what launches it."""
+    limits = {"RLIMIT_CORE": 0, "RLIMIT_NOFILE": _OPEN_FILES}
+    if view.uid is not None:
+        # Counted by user id, so only where the app has one of its own.
+        limits["RLIMIT_NPROC"] = _PROCESSES
+    described = {
+        "argv": jail.argv(command, view),
+        "environment": dict(environment),
+        "cwd": "/" if jail.confines else str(view.tree),
+        "confined": jail.confines,
+        "rlimits": limits,
+        "cgroups": [{"path": str(group.path), "files": dict(group.files)} for group in groups],
+    }
+    path.touch(mode=0o600)
+    path.write_text(json.dumps(described))
+    # -P and -S: neither this folder's modules nor site-packages, which would cost 10 ms.
+    return [sys.executable, "-P", "-S", "-E", str(_LAUNCH), str(path)]
