@@ -8,7 +8,8 @@
     │ ├ Conflict             it is there already, or in use
     │ ├ Unauthenticated      no token, a wrong one, an expired one
     │ ├ Forbidden            known, but not allowed
-    │ └ TooLarge             over a bound that a setting names
+    │ ├ TooLarge             over a bound that a setting names
+    │ └ TooManyRequests      later it would be taken
     ├ DeployFailed           the release before goes on serving
     │ ├ PreflightFailed      the tree can't be built: nothing was started
     │ ├ BuildFailed
@@ -101,6 +102,13 @@ class TooLarge(RequestRejected):
 
     code = "too_large"
     http_status = 413
+
+
+class TooManyRequests(RequestRejected):
+    """Too often in too short a time."""
+
+    code = "too_many_requests"
+    http_status = 429
 
 
 class DeployFailed(KuramaError):

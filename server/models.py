@@ -31,13 +31,18 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class App:
-    """An application. `release_id` is the release that serves, or None before the first."""
+    """An application. `release_id` and `version` are of the release that serves, or None.
+
+    `owner` is the owner's e-mail address.
+    """
 
     id: int
     name: str
     owner_id: int
     release_id: int | None
     created_at: datetime
+    owner: str
+    version: int | None
 
 
 @dataclass(frozen=True, slots=True)

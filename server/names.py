@@ -58,6 +58,15 @@ def variable_name(text: str) -> str:
     return text
 
 
+def variable_value(name: str, text: str) -> str:
+    """Return `text` if it can be a variable's value: no environment holds a NUL; InvalidName."""
+    if "\0" in text:
+        raise InvalidName(
+            f"The value of {name} has a NUL character", "No environment can hold one."
+        )
+    return text
+
+
 def looks_secret(name: str) -> bool:
     """Whether a variable of this name most likely holds a secret: then its value is not shown."""
     return bool(_SECRET_WORDS.search(name))

@@ -1,5 +1,6 @@
 """The parts of the platform that deploys work with, put together once."""
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +28,16 @@ class Parts:
     def repository_path(self, app: str) -> Path:
         """Where the app's repository is."""
         return self.settings.home / "repos" / f"{app}.git"
+
+    def create_repository(self, app: App) -> None:
+        """Make the app's repository, empty: what an app of the same name left is deleted."""
+        path = self.repository_path(app.name)
+        shutil.rmtree(path, ignore_errors=True)
+        Repository.create(path)
+
+    def delete_repository(self, app: App) -> None:
+        """Delete the app's repository."""
+        shutil.rmtree(self.repository_path(app.name), ignore_errors=True)
 
     def repository(self, app: App) -> Repository:
         """The app's repository."""

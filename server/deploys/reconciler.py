@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from server.deploys.narrator import Narrator
 from server.deploys.parts import Parts
 from server.deploys.rollout import Rollout, Target, addresses, current, formation
+from server.deploys.usage import Usage
 from server.errors import Conflict, KuramaError, NotFound
 from server.models import App, Release, Replica, ReplicaState
 from server.router.pages import Problem
@@ -24,8 +25,9 @@ _EVERY_S = 2.0
 class Reconciler:
     """Compares and mends, app by app."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: Parts, usage: Usage) -> None:
         self._parts = parts
+        self._usage = usage
         # Since when each replica has been seen to be stopping, in monotonic seconds.
         self._stopping: dict[str, float] = {}
         self._rollout = Rollout(parts, Narrator(lambda line: log.info("%s", line)))
@@ -35,6 +37,7 @@ class Reconciler:
         while not stopping.is_set():
             try:
                 self.once()
+                self._usage.observe(self._parts.worker.stats())
             except KuramaError as error:
                 log.warning("%s", error.message)
             stopping.wait(_EVERY_S)
@@ -104,7 +107,7 @@ class Reconciler:
         return sorted(set(range(1, count + 1)) - there)
 
     def _start(self, app: App, release: Release, process: str, number: int) -> list[Replica]:
-        """Start one without waiting for it: a broken app must not hold the lock until a probe ends."""
+        """Start one without waiting for it: a broken app must not hold the lock for long."""
         log.info("starting %s of %s %s", f"{process}.{number}", app.name, release.label)
         image = self._parts.releases.image(release)
         return self._rollout.start(Target(app, release, image, {process: 1}), process, 1, number)

@@ -40,6 +40,12 @@ class Accounts:
             raise Conflict(f"{email} has an account already", "Log in, or take another.") from None
         return Account(**row)
 
+    def all(self) -> list[Account]:
+        """Every account, by e-mail address."""
+        with self._database.transaction() as connection:
+            rows = list(self._database.queries.list_accounts(connection))
+        return [Account(**row) for row in rows]
+
     def exist(self) -> bool:
         """Whether anybody can log in at all."""
         with self._database.transaction() as connection:

@@ -17,7 +17,8 @@ class Apps:
         """Add an app; Conflict when the name is taken, whoever took it."""
         try:
             with self._database.transaction() as connection:
-                row = self._database.queries.insert_app(connection, name=name, owner_id=owner.id)
+                app_id = self._database.queries.insert_app(connection, name=name, owner_id=owner.id)
+                row = self._database.queries.find_app_by_id(connection, app_id=app_id)
         except Conflict:
             raise Conflict(f"The name {name} is taken", "Choose another one.") from None
         return App(**row)

@@ -31,3 +31,6 @@ FROM tokens WHERE account_id = :account_id ORDER BY id;
 
 -- name: delete_token!
 DELETE FROM tokens WHERE account_id = :account_id AND id = :token_id;
+
+-- name: list_accounts
+SELECT id, email, is_admin, created_at FROM accounts ORDER BY email;

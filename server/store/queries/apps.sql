@@ -1,16 +1,20 @@
--- name: insert_app^
-INSERT INTO apps (name, owner_id) VALUES (:name, :owner_id)
-RETURNING id, name, owner_id, release_id, created_at;
+-- name: insert_app$
+INSERT INTO apps (name, owner_id) VALUES (:name, :owner_id) RETURNING id;
 
 -- name: find_app^
-SELECT id, name, owner_id, release_id, created_at FROM apps WHERE name = :name;
+SELECT a.id, a.name, a.owner_id, a.release_id, a.created_at, o.email AS owner, r.version
+FROM apps a JOIN accounts o ON o.id = a.owner_id LEFT JOIN releases r ON r.id = a.release_id
+WHERE a.name = :name;
 
 -- name: find_app_by_id^
-SELECT id, name, owner_id, release_id, created_at FROM apps WHERE id = :app_id;
+SELECT a.id, a.name, a.owner_id, a.release_id, a.created_at, o.email AS owner, r.version
+FROM apps a JOIN accounts o ON o.id = a.owner_id LEFT JOIN releases r ON r.id = a.release_id
+WHERE a.id = :app_id;
 
 -- name: list_apps
-SELECT id, name, owner_id, release_id, created_at FROM apps
-WHERE :owner_id::bigint IS NULL OR owner_id = :owner_id::bigint ORDER BY name;
+SELECT a.id, a.name, a.owner_id, a.release_id, a.created_at, o.email AS owner, r.version
+FROM apps a JOIN accounts o ON o.id = a.owner_id LEFT JOIN releases r ON r.id = a.release_id
+WHERE :owner_id::bigint IS NULL OR a.owner_id = :owner_id::bigint ORDER BY a.name;
 
 -- name: unlink_release!
 UPDATE apps SET release_id = NULL WHERE id = :app_id;

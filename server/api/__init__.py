@@ -1,0 +1,1 @@
+"""The HTTP API and the git server: routes, and nothing that a route does not need."""

@@ -1,0 +1,1 @@
+"""The records' way: from lines to records, over the bus, into PostgreSQL and onto screens."""
