@@ -212,16 +212,18 @@ def load(environment: Mapping[str, str] | None = None, folder: Path | None = Non
     else the defaults. Raises InvalidConfig with the path of each wrong setting.
     """
     environment = os.environ if environment is None else environment
-    source = _source(environment, folder or Path.cwd())
-    values = _read(source) if source else {}
+    source_file = source(environment, folder)
+    values = _read(source_file) if source_file else {}
     if environment.get("KURAMA_HOME"):
         values = {**values, "home": environment["KURAMA_HOME"]}
-    settings = _validated(values, str(source or "the defaults"))
+    settings = _validated(values, str(source_file or "the defaults"))
     home = settings.home.expanduser()
     return settings.model_copy(update={"home": (folder or Path.cwd()) / home})
 
 
-def _source(environment: Mapping[str, str], folder: Path) -> Path | None:
+def source(environment: Mapping[str, str] | None = None, folder: Path | None = None) -> Path | None:
+    """The file that `load` reads, absolute, or None where it would take the defaults."""
+    environment = os.environ if environment is None else environment
     named = environment.get("KURAMA_CONFIG")
     if named:
         path = Path(named).expanduser()
@@ -230,9 +232,14 @@ def _source(environment: Mapping[str, str], folder: Path) -> Path | None:
                 f"KURAMA_CONFIG names {path}, which is not there",
                 "Unset it, or copy kuramaconfig.yaml to that place.",
             )
-        return path
-    path = folder / "kuramaconfig.yaml"
-    return path if path.is_file() else None
+        return path.absolute()
+    path = (folder or Path.cwd()) / "kuramaconfig.yaml"
+    return path.absolute() if path.is_file() else None
+
+
+def is_debugging() -> bool:
+    """Whether somebody wants to see tracebacks: KURAMA_DEBUG=1."""
+    return os.environ.get("KURAMA_DEBUG") == "1"
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -2,24 +2,13 @@
 
 import http.client
 import json
-import socket
 from pathlib import Path
 from typing import Any
 
 from server.errors import RouterError
+from server.unix_http import UnixConnection
 
 _TIMEOUT_S = 10.0
-
-
-class _UnixConnection(http.client.HTTPConnection):
-    def __init__(self, path: Path) -> None:
-        super().__init__("localhost", timeout=_TIMEOUT_S)
-        self._path = path
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(str(self._path))
 
 
 class Admin:
@@ -41,7 +30,7 @@ class Admin:
         return self._call("GET", "/metrics").decode()
 
     def _call(self, method: str, path: str, body: bytes | None = None) -> bytes:
-        connection = _UnixConnection(self._path)
+        connection = UnixConnection(self._path, _TIMEOUT_S)
         try:
             connection.request(method, path, body, {"Content-Type": "application/json"})
             response = connection.getresponse()

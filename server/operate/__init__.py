@@ -1,0 +1,1 @@
+"""What the operator does: `kurama up`, `down`, `status` and `doctor`."""
