@@ -8,7 +8,7 @@ from typing import Any
 
 from agent import wire
 from agent.faults import Fault, FaultCode
-from agent.runtime import Launch, Limits, Runtime
+from agent.runtime import Launch, Limits, LogFollower, Runtime
 from agent.sandbox import options
 from agent.sandbox.runtime import SandboxRuntime
 from agent.serve import Emit, Method
@@ -27,6 +27,7 @@ class Methods:
         self._home = home
         self._socket = socket
         self._chosen: Runtime | None = None
+        self._follower: LogFollower | None = None
 
     def find(self, name: str) -> Method | None:
         """The method called `name`, or None."""
@@ -79,10 +80,20 @@ class Methods:
         """app or nothing → the replicas."""
         return [asdict(replica) for replica in self._runtime.replicas(params.get("app"))]
 
-    def logs(self, params: Params, emit: Emit, stop: threading.Event) -> Any:
-        """cursors → nothing, when cancelled; events: chunk."""
-        for chunk in self._runtime.logs(params["cursors"], stop):
-            emit("chunk", asdict(chunk))
+    def logs(self, params: Params, _emit: Emit, stop: threading.Event) -> Any:
+        """cursors (to begin) or null (to go on), wait_s, most → chunks, maybe none.
+
+        One at a time: it is asked again and again, so that whoever reads sets the pace.
+        """
+        if params["cursors"] is not None:
+            if self._follower is not None:
+                self._follower.close()
+            self._follower = self._runtime.follow(params["cursors"])
+        if self._follower is None:
+            # A new agent in place of one that died: going on would begin everything again.
+            raise Fault(FaultCode.BAD_REQUEST, "logs must begin with cursors")
+        chunks = self._follower.read(params["wait_s"], params["most"], stop)
+        return [asdict(chunk) for chunk in chunks]
 
     def drop_logs(self, params: Params, _emit: Emit, _stop: threading.Event) -> Any:
         """instances → nothing."""

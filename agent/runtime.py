@@ -3,7 +3,7 @@
 `server` knows these shapes only as JSON over the wire; the agent turns them with `asdict`.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -74,9 +74,11 @@ class ReplicaStatus:
 class LogChunk:
     """Whole lines of one replica's output, and where they stand.
 
-    `cursor` is what to ask with to go on behind them. With `gap`, lines before them were given up,
-    because nobody had read them when the buffer was full. With `ended`, the replica is gone and
-    these are its last lines: `drop_logs` may be called when they are safe.
+    `file` names the file that they are in, `offsets` says at which byte each begins: the two are
+    the line's identity, however often it is read. `cursor` is what to ask with to go on behind
+    them. With `gap`, lines before them were given up, because nobody had read them when the buffer
+    was full. With `ended`, the replica is gone and these are its last lines: `drop_logs` may be
+    called when they are safe.
     """
 
     instance: str
@@ -85,7 +87,8 @@ class LogChunk:
     process: str
     number: int
     lines: Sequence[str]
-    start: str
+    offsets: Sequence[int]
+    file: str
     cursor: str
     gap: bool = False
     ended: bool = False
@@ -99,6 +102,16 @@ class ReplicaStats:
     cpu_s: float | None
     memory: int | None
     memory_limit: int | None
+
+
+class LogFollower(Protocol):
+    """Reads what replicas print, as they print it."""
+
+    def read(self, wait_s: float, most: int, stop: "Stop") -> list[LogChunk]:
+        """What there is, of about `most` bytes; waits at most `wait_s` for the first of it."""
+
+    def close(self) -> None:
+        """Give its files up."""
 
 
 class Stop(Protocol):
@@ -140,8 +153,8 @@ class Runtime(Protocol):
     def replicas(self, app: str | None = None) -> list[ReplicaStatus]:
         """What runs, of one app or of all."""
 
-    def logs(self, cursors: Mapping[str, str], stop: Stop) -> Iterator[LogChunk]:
-        """Follow the output of all replicas, each from its cursor, until `stop`."""
+    def follow(self, cursors: Mapping[str, str]) -> "LogFollower":
+        """Follow the output of all replicas, each from its cursor."""
 
     def drop_logs(self, instances: Sequence[str]) -> None:
         """Delete the output of replicas that are gone; that of others stays."""

@@ -7,9 +7,11 @@ a cursor holds through it; one whose file is gone means a gap.
 
 import json
 import os
+import time
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from typing import BinaryIO
 
@@ -86,8 +88,7 @@ class Stream:
 
     def finished(self) -> LogChunk:
         """The chunk that says that nothing more will come."""
-        here = str(self._cursor()) if self._file else ""
-        return self._as_chunk([], here, here, ended=True)
+        return self._as_chunk([], [], ended=True)
 
     def close(self) -> None:
         """Give the file up."""
@@ -98,18 +99,18 @@ class Stream:
     def _chunk(self, data: bytes) -> LogChunk | None:
         if not data:
             return None
-        start = str(self._cursor())
+        pieces = data.split(b"\n")
+        if pieces[-1] == b"":
+            pieces.pop()
+        lines = [_cut(piece.decode("utf-8", "replace")) for piece in pieces]
+        offsets = list(accumulate((len(piece) + 1 for piece in pieces[:-1]), initial=self._offset))
         self._offset += len(data)
-        lines = data.decode("utf-8", "replace").split("\n")
-        if lines[-1] == "":
-            lines.pop()
-        return self._as_chunk([_cut(line) for line in lines], start, str(self._cursor()))
+        return self._as_chunk(lines, offsets)
 
-    def _as_chunk(
-        self, lines: list[str], start: str, cursor: str, *, ended: bool = False
-    ) -> LogChunk:
+    def _as_chunk(self, lines: list[str], offsets: list[int], *, ended: bool = False) -> LogChunk:
         replica = self._replica
         gap, self._gap = self._gap, False
+        cursor = self._cursor() if self._file else None
         return LogChunk(
             replica.instance,
             replica.app,
@@ -117,8 +118,9 @@ class Stream:
             replica.process,
             replica.number,
             lines,
-            start,
-            cursor,
+            offsets,
+            str(cursor.inode) if cursor else "",
+            str(cursor or ""),
             gap,
             ended,
         )
@@ -184,34 +186,46 @@ class Follower:
         self._cursors = dict(cursors)
         self._streams: dict[str, Stream] = {}
         self._ended: set[str] = set()
+        self._turn = 0
 
-    def follow(self, stop: Stop) -> Iterator[LogChunk]:
-        """Yield chunks as they come, until `stop` is set."""
-        turn = 0
-        while not stop.is_set():
-            if turn % _SCAN_EVERY == 0:
+    def read(self, wait_s: float, most: int, stop: Stop) -> list[LogChunk]:
+        """See LogFollower."""
+        deadline = time.monotonic() + wait_s
+        while True:
+            if self._turn % _SCAN_EVERY == 0:
                 self._scan()
-            turn += 1
-            busy = False
-            for chunk in self._read_all():
-                busy = True
-                yield chunk
-            if not busy:
-                stop.wait(_POLL_S)
+            self._turn += 1
+            chunks = self._read_all(most)
+            if chunks or stop.is_set() or time.monotonic() >= deadline:
+                return chunks
+            stop.wait(_POLL_S)
+
+    def close(self) -> None:
+        """See LogFollower."""
         for stream in self._streams.values():
             stream.close()
+        self._streams.clear()
 
-    def _read_all(self) -> Iterator[LogChunk]:
-        for instance, stream in list(self._streams.items()):
+    def _read_all(self, most: int) -> list[LogChunk]:
+        """One chunk of each stream that has any; who comes last now comes first next time."""
+        chunks: list[LogChunk] = []
+        size = 0
+        for instance in list(self._streams):
+            stream = self._streams.pop(instance)
             gone = not self._layout.replica(instance).exists()
             chunk = stream.read(gone=gone)
-            if chunk:
-                yield chunk
-            elif gone:
+            if chunk is None and gone:
                 self._ended.add(instance)
-                del self._streams[instance]
-                yield stream.finished()
+                chunks.append(stream.finished())
                 stream.close()
+                continue
+            self._streams[instance] = stream
+            if chunk is not None:
+                chunks.append(chunk)
+                size += sum(len(line) for line in chunk.lines)
+            if size > most:
+                break
+        return chunks
 
     def _scan(self) -> None:
         for path in (self._layout.home / "logs").glob("*.json"):

@@ -4,7 +4,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from agent.runtime import (
     Image,
     Launch,
     Limits,
-    LogChunk,
+    LogFollower,
     Output,
     ReplicaStats,
     ReplicaStatus,
@@ -109,9 +109,9 @@ class SandboxRuntime:
         """See Runtime."""
         return self._replicas.statuses(app)
 
-    def logs(self, cursors: Mapping[str, str], stop: Stop) -> Iterator[LogChunk]:
+    def follow(self, cursors: Mapping[str, str]) -> LogFollower:
         """See Runtime."""
-        return logs.Follower(self._layout, cursors).follow(stop)
+        return logs.Follower(self._layout, cursors)
 
     def drop_logs(self, instances: Sequence[str]) -> None:
         """See Runtime."""

@@ -36,6 +36,8 @@ _ACK_WAIT_S = 30.0
 _MOST_UNACKNOWLEDGED = 1000
 _PUBLISH_TIMEOUT_S = 5.0
 _CONNECT_TIMEOUT_S = 5
+_START_PATIENCE_S = 30.0
+_START_RETRY_S = 0.2
 
 log = logging.getLogger(__name__)
 
@@ -147,6 +149,20 @@ class Bus:
         if self._stream is None:
             raise StreamError("The bus is not connected yet")
         return self._stream
+
+
+async def connected(url: str, name: str) -> Bus:
+    """A connected bus; waits for one that is just starting, StreamError if it stays away."""
+    bus = Bus(url, name)
+    deadline = asyncio.get_running_loop().time() + _START_PATIENCE_S
+    while not bus.is_connected:
+        try:
+            await bus.connect()
+        except StreamError:
+            if asyncio.get_running_loop().time() > deadline:
+                raise
+            await asyncio.sleep(_START_RETRY_S)
+    return bus
 
 
 def subject(app: str, process: str) -> str:

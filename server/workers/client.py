@@ -16,7 +16,6 @@ from server.workers.connection import Connection, OnEvent
 _SHORT_S = 30.0
 # Longer than any build or release command may take: those have their own bounds on the worker.
 _LONG_S = 3600.0
-_FOR_EVER_S = 10 * 365 * 86400.0
 
 Output = Callable[[str], None]
 
@@ -53,7 +52,8 @@ class LogChunk:
     process: str
     number: int
     lines: Sequence[str]
-    start: str
+    offsets: Sequence[int]
+    file: str
     cursor: str
     gap: bool
     ended: bool
@@ -146,23 +146,16 @@ class Worker:
         return list(self._call("tail", {"instance": instance, "count": count}))
 
     def logs(
-        self,
-        cursors: Mapping[str, str],
-        on_chunk: Callable[[LogChunk], None],
-        cancelled: threading.Event,
-    ) -> None:
-        """Follow the output of all replicas until `cancelled`; Unreachable when it is cut."""
+        self, cursors: Mapping[str, str] | None, *, wait_s: float, most: int
+    ) -> list[LogChunk]:
+        """What replicas printed: first with cursors to begin at, then with None to go on.
 
-        def on_event(_event: str, data: Any) -> None:
-            on_chunk(LogChunk(**data))
-
-        self._call(
-            "logs",
-            {"cursors": dict(cursors)},
-            timeout=_FOR_EVER_S,
-            on_event=on_event,
-            cancelled=cancelled,
-        )
+        Waits at most `wait_s` for the first of it, returns about `most` bytes. After Unreachable,
+        begin again.
+        """
+        params = {"cursors": cursors, "wait_s": wait_s, "most": most}
+        chunks = self._call("logs", params, timeout=wait_s + _SHORT_S)
+        return [LogChunk(**chunk) for chunk in chunks]
 
     def drop_logs(self, instances: Sequence[str]) -> None:
         """Delete the output of replicas that are gone."""
