@@ -1,0 +1,5 @@
+"""`python -m kurama_cli`."""
+
+from kurama_cli.main import main
+
+main()

@@ -1,0 +1,1 @@
+"""The commands, each module for one kind of thing."""
