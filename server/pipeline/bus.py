@@ -99,9 +99,12 @@ class Bus:
         jetstream = self._jetstream
         try:
             try:
+                there = await jetstream.stream_info(STREAM)
+            except nats.js.errors.NotFoundError:
                 await jetstream.add_stream(config)
-            except nats.js.errors.BadRequestError:
-                await jetstream.update_stream(config)
+            else:
+                if there.config.max_bytes != max_bytes:
+                    await jetstream.update_stream(config)
             for name in CONSUMERS:
                 await jetstream.add_consumer(
                     STREAM,

@@ -22,6 +22,10 @@ class Channel(Protocol):
     def replies(self) -> BinaryIO:
         """Where to read."""
 
+    @property
+    def diagnosis(self) -> str:
+        """Where to look when the agent is gone."""
+
     def close(self) -> None:
         """Close both ways; the agent ends by itself."""
 
@@ -35,6 +39,7 @@ class LocalChannel:
 
     def __init__(self, home: Path, socket: Path, log: Path) -> None:
         command = [sys.executable, "-m", "agent", "--home", str(home), "--socket", str(socket)]
+        self.diagnosis = f"What the agent said last is in {log}."
         log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         try:
             with log.open("ab") as errors:

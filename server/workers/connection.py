@@ -140,7 +140,7 @@ class Connection:
 
     def _unreachable(self) -> errors.Unreachable:
         return errors.Unreachable(
-            f"The agent on {self._name} can't be reached", "`kurama status` shows the parts."
+            f"The agent on {self._name} can't be reached", self._channel.diagnosis
         )
 
 
