@@ -5,10 +5,16 @@ puts its address and this push's secret into the environment of `git receive-pac
 a hook has nobody to ask and refuses.
 """
 
+from __future__ import annotations
+
 import os
 import socket
 import sys
-from collections.abc import Iterable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from typing import BinaryIO
 
 _EXIT = b"exit "
 
@@ -26,7 +32,7 @@ def ask(hook: str) -> int:
             with connection.makefile("rb") as answer:
                 while answer.readline() not in (b"\r\n", b""):
                     pass
-                return _relay(answer)
+                return _relay(_lines(answer))
     except OSError as error:
         print(f"Kurama's interface can't be reached: {error}. Push again.")
         return 1
@@ -43,8 +49,15 @@ def _request(hook: str, host: str) -> bytes:
         "X-Git-Alternates": os.environ.get("GIT_ALTERNATE_OBJECT_DIRECTORIES", ""),
         "X-Git-Quarantine": os.environ.get("GIT_QUARANTINE_PATH", ""),
     }
-    lines = [f"POST /internal/{hook} HTTP/1.0", *(f"{k}: {v}" for k, v in headers.items()), "", ""]
+    lines = [f"POST /internal/{hook} HTTP/1.1", *(f"{k}: {v}" for k, v in headers.items()), "", ""]
     return "\r\n".join(lines).encode() + body
+
+
+def _lines(answer: BinaryIO) -> Iterator[bytes]:
+    """The lines of a chunked answer: each chunk is whole lines."""
+    while size := int(answer.readline() or b"0", 16):
+        yield from answer.read(size).splitlines(keepends=True)
+        answer.readline()
 
 
 def _relay(answer: Iterable[bytes]) -> int:

@@ -41,19 +41,17 @@ def environment(host: Mapping[str, str], home: Path) -> dict[str, str]:
 
 def local_paths(variables: Mapping[str, str]) -> list[Path]:
     """The folders and files of this host that the variables name, to be shown to a build."""
-    words = [
-        word
-        for name in (
-            "UV_DEFAULT_INDEX",
-            "UV_INDEX",
-            "UV_FIND_LINKS",
-            "SSL_CERT_FILE",
-            "SSL_CERT_DIR",
-        )
-        for word in variables.get(name, "").replace(",", " ").split()
-    ]
-    paths = {Path(word.removeprefix("file://")) for word in words}
+    names = ("UV_DEFAULT_INDEX", "UV_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL")
+    indexes = [word for word in _words(variables, *names) if word.startswith("file://")]
+    # An index on disk lists files that lie beside it: show the folder that holds both.
+    paths = {Path(word.removeprefix("file://")).parent for word in indexes}
+    others = _words(variables, "UV_FIND_LINKS", "SSL_CERT_FILE", "SSL_CERT_DIR")
+    paths |= {Path(word.removeprefix("file://")) for word in others}
     return sorted(path for path in paths if path.is_absolute() and path.exists())
+
+
+def _words(variables: Mapping[str, str], *names: str) -> list[str]:
+    return [word for name in names for word in variables.get(name, "").replace(",", " ").split()]
 
 
 def _from_environment(host: Mapping[str, str]) -> dict[str, str]:

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from agent.faults import Fault, FaultCode
 from agent.sandbox.layout import Layout
 
@@ -116,13 +118,15 @@ class Supervisor:
 
     def shutdown(self, patience: float) -> None:
         """Stop every program and supervisord itself; what it keeps, it keeps for its next start."""
-        if not self._answers():
-            return
-        with contextlib.suppress(OSError, xmlrpc.client.Error):
+        try:
+            pid = self._rpc().supervisor.getPID()
             self._rpc().supervisor.shutdown()
+        except (OSError, xmlrpc.client.Error):
+            return
+        # It stops answering at once, but is there until its last program has ended.
         deadline = time.monotonic() + patience
-        while self._answers() and time.monotonic() < deadline:
-            time.sleep(0.05)
+        while psutil.pid_exists(pid) and time.monotonic() < deadline:
+            time.sleep(_POLL_S)
 
     def _answers(self) -> bool:
         try:

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from server.errors import EngineError
 from server.operate.programs import Kind, Program
 from server.settings import Settings
@@ -105,12 +107,16 @@ class Supervisor:
 
     def shutdown(self, patience_s: float) -> bool:
         """End supervisord with whatever still runs; return whether it is gone."""
-        with contextlib.suppress(OSError, xmlrpc.client.Error):
+        try:
+            pid = self._rpc().supervisor.getPID()
             self._rpc().supervisor.shutdown()
+        except (OSError, xmlrpc.client.Error):
+            return not self.is_up
+        # It stops answering at once, but is there until its last program has ended.
         deadline = time.monotonic() + patience_s
-        while self.is_up and time.monotonic() < deadline:
+        while psutil.pid_exists(pid) and time.monotonic() < deadline:
             time.sleep(_POLL_S)
-        return not self.is_up
+        return not psutil.pid_exists(pid)
 
     def tail(self, name: str, lines: int = 15) -> str:
         """The last lines that a part printed."""
