@@ -15,8 +15,8 @@ from agent.serve import Emit, Method
 
 Params = Mapping[str, Any]
 _NAMES = frozenset(
-    "hello preflight build start stop replicas logs drop_logs tail stats run prune remove "
-    "shutdown".split()
+    "hello preflight build start stop revive replicas logs drop_logs tail stats run prune "
+    "remove shutdown".split()
 )
 
 
@@ -75,6 +75,10 @@ class Methods:
     def stop(self, params: Params, _emit: Emit, _stop: threading.Event) -> Any:
         """instances, wait → nothing; with wait, when they are gone."""
         self._runtime.stop(params["instances"], wait=params["wait"])
+
+    def revive(self, params: Params, _emit: Emit, _stop: threading.Event) -> Any:
+        """instances → nothing."""
+        self._runtime.revive(params["instances"])
 
     def replicas(self, params: Params, _emit: Emit, _stop: threading.Event) -> Any:
         """app or nothing → the replicas."""

@@ -150,6 +150,9 @@ class Runtime(Protocol):
         it was launched with for each. Without `wait`, all of that goes on in the background.
         """
 
+    def revive(self, instances: Sequence[str]) -> None:
+        """Try replicas once more that were given up as crashed."""
+
     def replicas(self, app: str | None = None) -> list[ReplicaStatus]:
         """What runs, of one app or of all."""
 

@@ -196,8 +196,12 @@ class Settings(_Section):
 
     def app_url(self, app: str) -> str:
         """Where visitors reach `app`."""
+        return f"http://{self.app_host(app)}"
+
+    def app_host(self, app: str) -> str:
+        """What visitors of `app` send as Host."""
         port = "" if self.router.port == 80 else f":{self.router.port}"
-        return f"http://{app}.{self.router.domain}{port}"
+        return f"{app}.{self.router.domain}{port}"
 
 
 def _url(host: str, port: int) -> str:

@@ -140,7 +140,9 @@ def _dropped(uid: int | None) -> list[str]:
 
 def _mounts(view: View, *, overlay: bool) -> list[str]:
     etc = [Path("/etc") / name for name in _SETTINGS if (Path("/etc") / name).exists()]
-    words = _ancestors([*view.readable, *view.writable, *etc, *(g.seen_at for g in view.groups)])
+    # First of all: what is shown below may itself be under /tmp.
+    words = ["--bind", str(view.tmp), "/tmp"]  # noqa: S108 - its own
+    words += _ancestors([*view.readable, *view.writable, *etc, *(g.seen_at for g in view.groups)])
     for name in _SYSTEM:
         words += _system(Path(name))
     words += ["--proc", "/proc", "--dev", "/dev", "--perms", "1777", "--tmpfs", "/dev/shm"]  # noqa: S108
@@ -148,7 +150,6 @@ def _mounts(view: View, *, overlay: bool) -> list[str]:
         words += ["--ro-bind", str(path), str(path)]
     for name in ("passwd", "group"):
         words += ["--ro-bind", str(view.etc / name), f"/etc/{name}"]
-    words += ["--bind", str(view.tmp), "/tmp"]  # noqa: S108 - its own
     for path in view.readable:
         words += ["--ro-bind", str(path), str(path)]
     for path in view.writable:

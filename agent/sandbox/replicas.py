@@ -112,6 +112,10 @@ class Replicas:
         elif files:
             threading.Thread(target=self._end, args=(files,), daemon=True).start()
 
+    def revive(self, instances: Sequence[str]) -> None:
+        """Try replicas once more that were given up as crashed."""
+        self._supervisor.revive(instances)
+
     def statuses(self, app: str | None = None) -> list[ReplicaStatus]:
         """Every replica that is meant to run, of one app or of all, as it is now."""
         self.ensure()

@@ -105,6 +105,10 @@ class SandboxRuntime:
         """See Runtime."""
         self._replicas.stop(instances, wait=wait)
 
+    def revive(self, instances: Sequence[str]) -> None:
+        """See Runtime."""
+        self._replicas.revive(instances)
+
     def replicas(self, app: str | None = None) -> list[ReplicaStatus]:
         """See Runtime."""
         return self._replicas.statuses(app)

@@ -108,6 +108,12 @@ class Supervisor:
             if left:
                 time.sleep(_POLL_S)
 
+    def revive(self, names: Sequence[str]) -> None:
+        """Try programs once more that were given up."""
+        for name in names:
+            with contextlib.suppress(OSError, xmlrpc.client.Error):
+                self._rpc().supervisor.startProcess(name, False)
+
     def programs(self) -> list[Program]:
         """Everything that supervisord keeps; nothing when it isn't running."""
         try:
@@ -170,8 +176,8 @@ class Supervisor:
             "autostart": "true",
             "autorestart": "true",
             "startsecs": "1",
-            # Pauses of 1, 2, 3 … seconds between tries: a minute in all, then it counts as crashed.
-            "startretries": "10",
+            # Pauses of 1, 2, 3, 4 seconds between tries, then it counts as crashed.
+            "startretries": "4",
             "stopasgroup": "true",
             "killasgroup": "true",
             "stopsignal": "TERM",

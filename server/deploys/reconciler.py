@@ -20,6 +20,7 @@ from server.router.pages import Problem
 
 log = logging.getLogger(__name__)
 _EVERY_S = 2.0
+_REVIVE_EVERY_S = 60.0
 
 
 class Reconciler:
@@ -30,6 +31,8 @@ class Reconciler:
         self._usage = usage
         # Since when each replica has been seen to be stopping, in monotonic seconds.
         self._stopping: dict[str, float] = {}
+        # Since when each replica has been crashed, or was last tried again.
+        self._crashed: dict[str, float] = {}
         self._rollout = Rollout(parts, Narrator(lambda line: log.info("%s", line)))
 
     def run(self, stopping: threading.Event) -> None:
@@ -49,6 +52,7 @@ class Reconciler:
         by_app: dict[str, list[Replica]] = {app.name: [] for app in apps}
         for replica in self._parts.worker.replicas():
             by_app.setdefault(replica.app, []).append(replica)
+        self._revive([replica for found in by_app.values() for replica in found])
         there = {replica.instance for found in by_app.values() for replica in found}
         self._stopping = {name: at for name, at in self._stopping.items() if name in there}
         for app in apps:
@@ -125,6 +129,16 @@ class Reconciler:
             self._parts.router.stand_in(app.name, Problem.CRASHED)
         else:
             self._parts.router.point_at(app.name, addresses(_up(web)))
+
+    def _revive(self, found: Sequence[Replica]) -> None:
+        """Try crashed replicas again now and then: what they lacked may be there again."""
+        now = time.monotonic()
+        crashed = {one.instance for one in found if one.state is ReplicaState.CRASHED}
+        self._crashed = {name: self._crashed.get(name, now) for name in crashed}
+        due = [name for name, since in self._crashed.items() if now - since > _REVIVE_EVERY_S]
+        if due:
+            self._parts.worker.revive(due)
+            self._crashed |= dict.fromkeys(due, now)
 
     def _hurry(self, found: Sequence[Replica]) -> None:
         """Take up a stop whose agent ended before it was done."""

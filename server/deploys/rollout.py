@@ -50,8 +50,7 @@ class Rollout:
             for process in _ordered(target.formation):
                 count = target.formation[process]
                 started += self.start(target, process, count, (first or {}).get(process, 1))
-            host = f"{target.app.name}.{self._parts.settings.router.domain}"
-            took = self._prober.wait(started, host)
+            took = self._prober.wait(started, self._parts.settings.app_host(target.app.name))
         except KuramaError:
             self.stop(started)
             raise

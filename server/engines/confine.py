@@ -36,11 +36,12 @@ def argv(
     line += ["--unshare-pid", "--unshare-ipc", "--die-with-parent", "--cap-drop", "ALL"]
     for capability in ("CAP_SETUID", "CAP_SETGID", "CAP_SETPCAP"):
         line += ["--cap-add", capability]
+    # First of all: what is shown below may itself be under /tmp.
+    line += ["--perms", "1777", "--tmpfs", "/tmp"]  # noqa: S108 - the confined program's own
     line += _ancestors([*readable, *writable, Path("/etc/passwd")])
     for path in _SYSTEM:
         line += ["--ro-bind-try", path, path]
     line += ["--proc", "/proc", "--dev", "/dev", "--perms", "1777", "--tmpfs", "/dev/shm"]  # noqa: S108
-    line += ["--perms", "1777", "--tmpfs", "/tmp"]  # noqa: S108 - the confined program's own
     for folder in readable:
         line += ["--ro-bind", str(folder), str(folder)]
     for folder in writable:

@@ -187,7 +187,7 @@ class Supervisor:
         return settings
 
 
-_ENDED = {"STOPPED", "EXITED", "FATAL"}
+_ENDED = {"stopped", "exited", "fatal"}
 
 
 def _quoted(value: str) -> str:

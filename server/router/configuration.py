@@ -12,6 +12,8 @@ from server.settings import Settings
 # (gunicorn's is 2 s), so that no request is sent into a connection that is just being closed.
 _IDLE_UPSTREAM_S = 1
 _BETWEEN_TRIES_MS = 50
+# It keeps a request out of the records: only the platform's own probes may say it.
+_PROBE_HEADER = "X-Kurama-Probe"
 _RESPONSE_HEADER_TIMEOUT_S = 60
 
 
@@ -62,7 +64,7 @@ def _route(settings: Settings, files: Path, host: str) -> Mapping[str, Any]:
                     }
                 ],
             },
-            {"handler": "headers", "request": {"set": stamp}},
+            {"handler": "headers", "request": {"set": stamp, "delete": [_PROBE_HEADER]}},
             {
                 "handler": "reverse_proxy",
                 "upstreams": [{"dial": dial} for dial in Slots.upstream_placeholders(files)],

@@ -137,6 +137,10 @@ class Worker:
         """Let replicas finish what they have and end them, in the background."""
         self._call("stop", {"instances": list(instances), "wait": False})
 
+    def revive(self, instances: Sequence[str]) -> None:
+        """Try replicas once more that were given up as crashed."""
+        self._call("revive", {"instances": list(instances)})
+
     def replicas(self, app: str | None = None) -> list[Replica]:
         """What is meant to run there, of one app or of all, as it is now."""
         return [self._replica(fields) for fields in self._call("replicas", {"app": app})]
