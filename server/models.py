@@ -118,7 +118,10 @@ class DeployState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Deploy:
-    """One change of what runs, from its request to its end, with what it printed."""
+    """One change of what runs, from its request to its end, with what it printed.
+
+    `timings` are seconds by part: build, release, start, probe, switch, total.
+    """
 
     id: int
     app_id: int
@@ -133,6 +136,7 @@ class Deploy:
     old_commit: str | None = None
     new_commit: str | None = None
     error: Mapping[str, Any] | None = None
+    timings: Mapping[str, float] | None = None
     output: str = ""
 
 

@@ -201,7 +201,7 @@ class ReleaseOut(BaseModel):
 
 
 class DeployOut(BaseModel):
-    """A deploy; `error` is set where it failed."""
+    """A deploy; `error` is set where it failed; `timings` are seconds by part."""
 
     id: int
     kind: str
@@ -212,6 +212,7 @@ class DeployOut(BaseModel):
     ended_at: datetime | None
     release: str | None
     error: Problem | None
+    timings: dict[str, float] | None
 
     @classmethod
     def of(cls, deploy: Deploy, release: Release | None = None) -> "DeployOut":
@@ -225,6 +226,7 @@ class DeployOut(BaseModel):
             ended_at=deploy.ended_at,
             release=release.label if release else None,
             error=Problem(**deploy.error) if deploy.error else None,
+            timings=dict(deploy.timings) if deploy.timings else None,
         )
 
 

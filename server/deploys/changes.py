@@ -41,7 +41,8 @@ class Push:
         repository = parts.repository(app)
         config = {variable.name: variable.value for variable in parts.apps.config(app)}
         work.narrator.step(f"Building v{version} on worker {parts.worker.name}")
-        image = self._build(work, config)
+        with work.stopwatch.lap("build"):
+            image = self._build(work, config)
         subject = repository.subject(self.new_commit)
         work.release(image, config, f"Deploy {self.new_commit[:8]}: {subject}"[:200])
         repository.make_default(self.branch)

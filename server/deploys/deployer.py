@@ -11,6 +11,7 @@ from server.deploys.narrator import Narrator
 from server.deploys.parts import Parts
 from server.deploys.progress import Progress
 from server.deploys.rollout import Rollout
+from server.deploys.stopwatch import Stopwatch
 from server.deploys.work import Work
 from server.errors import Conflict, DeployFailed, KuramaError
 from server.models import Account, App, Deploy, DeployState
@@ -97,9 +98,10 @@ class Deployer:
     def _run(self, app: App, deploy: Deploy, change: Change, progress: Progress) -> None:
         """The whole life of a deploy in its thread: an edge, where every error becomes its end."""
         narrator = Narrator(progress.add)
+        stopwatch = Stopwatch()
         error: KuramaError | None = None
         try:
-            self._carry_out(app, deploy, change, narrator)
+            self._carry_out(app, deploy, change, narrator, stopwatch)
         except KuramaError as known:
             error = known
         except Exception as unknown:
@@ -111,9 +113,11 @@ class Deployer:
         finally:
             if error:
                 narrator.failure(error)
-            self._end(app, deploy, change, progress, error)
+            self._end(app, deploy, change, progress, error, stopwatch)
 
-    def _carry_out(self, app: App, deploy: Deploy, change: Change, narrator: Narrator) -> None:
+    def _carry_out(
+        self, app: App, deploy: Deploy, change: Change, narrator: Narrator, stopwatch: Stopwatch
+    ) -> None:
         settings = self._parts.settings
         self._say_who_is_first(app, narrator)
         with self._parts.deploys.lock(app.id, settings.deploy.lock_timeout.total_seconds()):
@@ -123,15 +127,23 @@ class Deployer:
             if app.release_id is None:
                 self._parts.router.stand_in(app.name, Problem.DEPLOYING)
             try:
-                change.run(self._work(app, deploy, narrator))
+                change.run(self._work(app, deploy, narrator, stopwatch))
             except BaseException:
                 if app.release_id is None:
                     self._parts.router.stand_in(app.name, Problem.NO_CODE)
                 raise
 
-    def _work(self, app: App, deploy: Deploy, narrator: Narrator) -> Work:
-        rollout = Rollout(self._parts, narrator)
-        return Work(self._parts, app, deploy, narrator, rollout, self._stopping, self._submit_later)
+    def _work(self, app: App, deploy: Deploy, narrator: Narrator, stopwatch: Stopwatch) -> Work:
+        return Work(
+            parts=self._parts,
+            app=app,
+            deploy=deploy,
+            narrator=narrator,
+            rollout=Rollout(self._parts, narrator, stopwatch),
+            cancelled=self._stopping,
+            later=self._submit_later,
+            stopwatch=stopwatch,
+        )
 
     def _submit_later(self, task: Callable[[], None]) -> None:
         def run() -> None:
@@ -157,12 +169,19 @@ class Deployer:
         change: Change,
         progress: Progress,
         error: KuramaError | None,
+        stopwatch: Stopwatch,
     ) -> None:
         state = DeployState.FAILED if error else DeployState.SUCCEEDED
         try:
             if error and isinstance(change, Push):
                 restore_branch(self._parts, app, change.branch, change.new_commit)
-            self._parts.deploys.end(deploy.id, state, error=described(error), output=progress.text)
+            self._parts.deploys.end(
+                deploy.id,
+                state,
+                error=described(error),
+                timings=stopwatch.laps_s,
+                output=progress.text,
+            )
         except KuramaError as failure:
             # Recovery finds it at the next start; the follower learns of the end in any case.
             log.warning("deploy %s could not be marked as ended: %s", deploy.id, failure.message)

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from server.deploys.narrator import Narrator
 from server.deploys.parts import Parts
 from server.deploys.rollout import Rollout, Target, addresses, current, formation
+from server.deploys.stopwatch import Stopwatch
 from server.deploys.usage import Usage
 from server.errors import Conflict, KuramaError, NotFound
 from server.models import App, Release, Replica, ReplicaState
@@ -33,7 +34,7 @@ class Reconciler:
         self._stopping: dict[str, float] = {}
         # Since when each replica has been crashed, or was last tried again.
         self._crashed: dict[str, float] = {}
-        self._rollout = Rollout(parts, Narrator(lambda line: log.info("%s", line)))
+        self._rollout = Rollout(parts, Narrator(lambda line: log.info("%s", line)), Stopwatch())
 
     def run(self, stopping: threading.Event) -> None:
         """Mend every two seconds until `stopping` is set; what fails is tried again."""

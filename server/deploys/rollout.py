@@ -9,6 +9,7 @@ from server import duration
 from server.deploys.narrator import Narrator
 from server.deploys.parts import Parts
 from server.deploys.prober import Prober
+from server.deploys.stopwatch import Stopwatch
 from server.errors import KuramaError
 from server.models import App, Image, Release, Replica, ReplicaState
 from server.workers.pool import limits
@@ -31,8 +32,9 @@ class Target:
 class Rollout:
     """Starts, probes, switches and stops the replicas of one app. The caller holds its lock."""
 
-    def __init__(self, parts: Parts, narrator: Narrator) -> None:
+    def __init__(self, parts: Parts, narrator: Narrator, stopwatch: Stopwatch) -> None:
         self._parts = parts
+        self._stopwatch = stopwatch
         self._narrator = narrator
         deploy = parts.settings.deploy
         self._drain_s = deploy.drain.total_seconds()
@@ -47,10 +49,12 @@ class Rollout:
         """
         started: list[Replica] = []
         try:
-            for process in _ordered(target.formation):
-                count = target.formation[process]
-                started += self.start(target, process, count, (first or {}).get(process, 1))
-            took = self._prober.wait(started, self._parts.settings.app_host(target.app.name))
+            with self._stopwatch.lap("start"):
+                for process in _ordered(target.formation):
+                    count = target.formation[process]
+                    started += self.start(target, process, count, (first or {}).get(process, 1))
+            with self._stopwatch.lap("probe"):
+                took = self._prober.wait(started, self._parts.settings.app_host(target.app.name))
         except KuramaError:
             self.stop(started)
             raise
@@ -60,10 +64,12 @@ class Rollout:
 
     def switch(self, app: App, web: Sequence[Replica]) -> None:
         """Send the app's requests to `web` and to nobody else, and say what that cost."""
-        before = self._parts.router.errors(app.name)
-        self._parts.router.point_at(app.name, addresses(web))
-        time.sleep(_SETTLE_S)
-        dropped = max(0, self._parts.router.errors(app.name) - before)
+        with self._stopwatch.lap("switch"):
+            before = self._parts.router.errors(app.name)
+            self._parts.router.point_at(app.name, addresses(web))
+        with self._stopwatch.lap("settle"):
+            time.sleep(_SETTLE_S)
+            dropped = max(0, self._parts.router.errors(app.name) - before)
         self._narrator.step(f"Switched the router: {dropped} requests dropped")
 
     def stop(self, replicas: Sequence[Replica]) -> None:

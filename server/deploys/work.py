@@ -1,14 +1,14 @@
 """One deploy under way: what it works on, and the steps that several kinds of deploy share."""
 
 import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from server import duration
 from server.deploys.narrator import Narrator
 from server.deploys.parts import Parts
 from server.deploys.rollout import Rollout, Target, current, formation
+from server.deploys.stopwatch import Stopwatch
 from server.errors import NotFound, ReleaseCommandFailed, RouterError
 from server.models import App, ConfigVariable, Deploy, Image, Release, Replica
 from server.workers.pool import limits
@@ -25,7 +25,7 @@ class Work:
     rollout: Rollout
     cancelled: threading.Event
     later: Callable[[Callable[[], None]], object]
-    begun: float = field(default_factory=time.monotonic)
+    stopwatch: Stopwatch
 
     def live(self) -> Release:
         """The release that serves; NotFound before the first."""
@@ -63,7 +63,8 @@ class Work:
         )
         wanted = formation(image, self.parts.apps.formation(self.app))
         try:
-            self._run_release_command(image, release)
+            with self.stopwatch.lap("release"):
+                self._run_release_command(image, release)
             before = self.parts.worker.replicas(self.app.name)
             started = self.rollout.boot(Target(self.app, release, image, wanted))
             try:
@@ -89,7 +90,7 @@ class Work:
 
     def say_done(self, text: str) -> None:
         """The last line, with how long it took."""
-        took = duration.short(time.monotonic() - self.begun)
+        took = duration.short(self.stopwatch.total_s)
         self.narrator.done(f"{text} ({took})")
 
     def _run_release_command(self, image: Image, release: Release) -> None:

@@ -75,6 +75,7 @@ class Deploys:
         state: DeployState,
         *,
         error: Mapping[str, Any] | None = None,
+        timings: Mapping[str, float] | None = None,
         output: str = "",
     ) -> None:
         """Mark as ended, unless it has ended before. NUL, which PostgreSQL refuses, is replaced."""
@@ -84,6 +85,7 @@ class Deploys:
                 deploy_id=deploy_id,
                 state=state,
                 error=Json(error) if error else None,
+                timings=Json(timings) if timings else None,
                 output=output.replace("\0", "\N{REPLACEMENT CHARACTER}"),
             )
 

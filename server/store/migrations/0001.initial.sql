@@ -86,6 +86,7 @@ CREATE TABLE deploys (
     old_commit text,
     new_commit text,
     error      jsonb,
+    timings    jsonb,
     output     text NOT NULL DEFAULT ''
 );
 CREATE INDEX deploys_app ON deploys (app_id, id);
