@@ -95,9 +95,9 @@ def _instrument(app: Any) -> None:
 
         Kurama(app)
     except Exception as fault:  # noqa: BLE001  an application must run without us, whatever it is
-        from flask_kurama.faults import own
+        from flask_kurama.faults import admit
 
-        own(fault)
+        admit(fault)
 
 
 if not is_off():

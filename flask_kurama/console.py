@@ -114,10 +114,11 @@ def message_of(record: logging.LogRecord) -> str:
 
 def _trace(record: logging.LogRecord) -> str | None:
     """The traceback, unless a record of ours has it: servers log again what a request let out."""
-    fault = record.exc_info[1] if record.exc_info else None
-    if fault is None:
+    if not record.exc_info:
+        # A queue's handler leaves the text only.
         return record.exc_text
-    if is_told(fault):
+    fault = record.exc_info[1]
+    if fault is None or is_told(fault):
         return None
     return record.exc_text or trace(fault, fault.__traceback__)
 

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Protocol
 
-from flask_kurama.faults import begin, is_told, own, tell, trace
+from flask_kurama.faults import admit, begin, is_told, tell, trace
 from flask_kurama.inbound import KEY, NULL, Inbound
 from flask_kurama.record import text
 
@@ -54,7 +54,7 @@ def recorded(
         try:
             exchange = Exchange(environ, start_response, emitter, route_of, clock_ns)
         except Exception as fault:  # noqa: BLE001  a request must be answered, recorded or not
-            own(fault)
+            admit(fault)
             return wsgi(environ, start_response)
         try:
             return exchange.carry(wsgi(environ, exchange.respond))
@@ -175,7 +175,7 @@ class Exchange:
         try:
             self._record()
         except Exception as fault:  # noqa: BLE001  the response is good, recorded or not
-            own(fault)
+            admit(fault)
         if self._around is not None:
             self._environ[KEY] = self._around
 

@@ -30,7 +30,7 @@ def is_told(fault: BaseException) -> bool:
     return _TOLD in vars(fault)
 
 
-def own(fault: Exception) -> None:
+def admit(fault: Exception) -> None:
     """Say on stderr, in one line, what went wrong in this library and not in the application."""
     with suppress(OSError, ValueError, AttributeError):
         print(f"flask_kurama: {fault!r}, so nothing is recorded here", file=sys.stderr)

@@ -49,7 +49,11 @@ class Outlet:
             else:
                 self._put_if_ready(line)
         except BlockingIOError:
-            raise
+            if self._nowait is None or _is_pipe(self._fd):
+                raise
+            # Somebody has pointed the descriptor elsewhere, where NOWAIT may mean "never".
+            self._nowait = None
+            self.put(line)
         except OSError as fault:
             if self._nowait is not None and fault.errno in _NOT_KNOWN:
                 self._nowait = None
@@ -70,13 +74,6 @@ class Outlet:
         # A pipe takes a short line whole; a file on a full disk may take only its start.
         while line:
             line = line[os.write(self._fd, line) :]
-
-    def wait(self, seconds: float) -> None:
-        """Wait until there is room, or for `seconds`."""
-        if self._nowait is not None and not _is_pipe(self._fd):
-            # Somebody has pointed the descriptor elsewhere, where NOWAIT may mean "never".
-            self._nowait = None
-        self._poll.poll(seconds * 1000)
 
 
 def _is_pipe(fd: int) -> bool:

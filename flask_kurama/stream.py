@@ -1,6 +1,9 @@
 """Lines on their way out: at once where the outlet takes them, else through a bounded queue.
 
 The application must never wait for whoever reads its output. What a line says is not known here.
+
+Nothing here waits on a lock or a queue: under gevent, where threads become greenlets of one thread,
+whatever was made before its patches would stop them all. What has to wait sleeps.
 """
 
 from __future__ import annotations
@@ -10,7 +13,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from queue import SimpleQueue
 from typing import Protocol
 
 from flask_kurama.outlet import PIPE_BYTES, Gone
@@ -20,16 +22,20 @@ BOUND = 4096
 # To wake a reader takes the writer longer than to write: 13 to 25 µs where 1 µs was measured for a
 # write that wakes nobody. Records that follow one another faster than this share a write.
 LINGER_S = 0.005
-_WAIT_S = 1.0
+# After as many rounds without a line the thread ends: one second.
+IDLE_ROUNDS = 200
 _FLUSH_S = 1.0
-_FLUSH_STEP_S = 0.005
 
 
 class Sink(Protocol):
     """What outlet.Outlet does."""
 
     def put(self, line: bytes) -> None: ...
-    def wait(self, seconds: float) -> None: ...
+
+
+def _sleep(seconds: float) -> None:
+    """time.sleep as it is then: gevent may have put another in its place."""
+    time.sleep(seconds)
 
 
 def _in_thread(work: Callable[[], None]) -> None:
@@ -49,12 +55,14 @@ class Stream:
         report: Callable[[int], bytes],
         bound: int = BOUND,
         clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = _sleep,
         spawn: Callable[[Callable[[], None]], None] = _in_thread,
     ) -> None:
         self._outlet = outlet
         self._report = report
         self._bound = bound
         self._clock = clock
+        self._sleep = sleep
         self._spawn = spawn
         self.forget()
 
@@ -62,14 +70,13 @@ class Stream:
         """Begin anew. In a forked process: what waits is the parent's to write."""
         self.dropped = 0
         self._gone = False
-        self._last = 0.0
+        self._last = -LINGER_S
         self._waiting: deque[bytes] = deque()
-        # A signal handler may find its own thread inside any of these: the first lets it in
-        # again, the second is asked without waiting, and the bell, for that, is no Condition.
+        # A signal handler may find its own thread inside either: the first lets it in again and
+        # is held for moments only, the second is asked without waiting.
         self._lock = threading.RLock()
         self._drains = threading.Lock()
-        self._bell: SimpleQueue[None] = SimpleQueue()
-        self._spawned = False
+        self._running = False
 
     def write(self, lines: Sequence[bytes], patient: bool = False) -> None:
         """Write the lines of one record, each of at most PIPE_BUF bytes, after those that wait.
@@ -81,7 +88,7 @@ class Stream:
         if self._waiting or self.dropped:
             self._enqueue(lines)
             if not patient:
-                self._hurry()
+                self.drain()
             return
         now = self._clock()
         if patient and now - self._last < LINGER_S:
@@ -92,16 +99,32 @@ class Stream:
 
     def flush(self, seconds: float = _FLUSH_S) -> None:
         """Give what waits the time to leave, at most `seconds`: for the interpreter's end."""
-        until = time.monotonic() + seconds
-        self._hurry()
-        while self._has_more() and time.monotonic() < until:
-            time.sleep(_FLUSH_STEP_S)
-            self._hurry()
+        until = self._clock() + seconds
+        self.drain()
+        while self._has_more() and self._clock() < until:
+            self._sleep(LINGER_S)
+            self.drain()
 
     def drain(self) -> None:
-        """Write what waits, waiting for room; then tell what was dropped."""
-        while self._has_more() and self._drain_or_wait():
-            pass
+        """Write what waits, as far as there is room for it now; then tell what was dropped."""
+        if not self._drains.acquire(blocking=False):
+            # Somebody is at it.
+            return
+        try:
+            # No room; or a line is lost, on a full disk, say: on with the rest another time.
+            with contextlib.suppress(OSError):
+                while self._has_more():
+                    self._step()
+        finally:
+            self._drains.release()
+
+    def run(self) -> None:
+        """Drain again and again, until nothing has come for a while."""
+        idle = 0
+        while idle < IDLE_ROUNDS or not self._stopped():
+            self._sleep(LINGER_S)
+            idle = 0 if self._has_more() else idle + 1
+            self.drain()
 
     def _write_now(self, lines: Sequence[bytes]) -> None:
         done = 0
@@ -120,59 +143,29 @@ class Stream:
         return not self._gone and bool(self._waiting or self.dropped)
 
     def _enqueue(self, lines: Sequence[bytes]) -> None:
-        # No lock: the bound may be passed by as many records as there are threads.
-        if len(self._waiting) + len(lines) > self._bound:
-            self._drop(1)
-        else:
-            self._waiting.extend(lines)
-        if not self._spawned:
-            self._start()
-        # One stroke is enough: whoever hears it looks at all that waits.
-        if self._bell.empty():
-            self._bell.put(None)
+        with self._lock:
+            if len(self._waiting) + len(lines) > self._bound:
+                self.dropped += 1
+            else:
+                self._waiting.extend(lines)
+            if not self._running:
+                # Before, for a signal handler that comes in between.
+                self._running = True
+                try:
+                    self._spawn(self.run)
+                except RuntimeError:
+                    # No more threads, as when the interpreter ends: the next line tries.
+                    self._running = False
+
+    def _stopped(self) -> bool:
+        """Whether there is nothing to run for; from then on the next line starts a thread."""
+        with self._lock:
+            self._running = self._has_more()
+            return not self._running
 
     def _drop(self, count: int) -> None:
         with self._lock:
             self.dropped += count
-
-    def _start(self) -> None:
-        with self._lock:
-            if not self._spawned:
-                # There may be no more threads, as when the interpreter ends: the next line tries.
-                with contextlib.suppress(RuntimeError):
-                    self._spawn(self._run)
-                    self._spawned = True
-
-    def _run(self) -> None:
-        while not self._gone:
-            self._bell.get()
-            time.sleep(LINGER_S)
-            self.drain()
-
-    def _drain_or_wait(self) -> bool:
-        """Whether it is worth while to go on at once."""
-        try:
-            with self._drains:
-                while self._has_more():
-                    self._step()
-        except BlockingIOError:
-            self._outlet.wait(_WAIT_S)
-        except OSError:
-            # A full disk, say: on with the rest when the next line comes.
-            return False
-        return True
-
-    def _hurry(self) -> None:
-        """Write what waits, as far as there is room for it now."""
-        if not self._drains.acquire(blocking=False):
-            # Somebody is at it.
-            return
-        try:
-            with contextlib.suppress(OSError):
-                while self._has_more():
-                    self._step()
-        finally:
-            self._drains.release()
 
     def _step(self) -> None:
         """Write as many lines as one write takes, or pass on why not; lost ones are dropped."""
