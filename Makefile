@@ -5,7 +5,7 @@ SHELL := /bin/bash
 .ONESHELL:
 .SHELLFLAGS := -euo pipefail -c
 
-.PHONY: help setup setup-dev demo up down check test bench lock clean
+.PHONY: help setup setup-dev demo up down check test bench docs lock clean
 
 help:
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -53,6 +53,9 @@ test: setup-dev ## every test, on real engines
 
 bench: setup-dev ## the figures of docs/, measured here, each beside its floor
 	$(BIN)/python -m bench
+
+docs: setup-dev ## write the reference pages that come from the code
+	$(BIN)/python docs/generate.py
 
 lock: .venv/bin/uv ## resolve requirements/*.txt anew from setup.cfg
 	$(BIN)/python requirements/lock.py

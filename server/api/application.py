@@ -20,7 +20,7 @@ _STATUS_CODES = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 
-def application(lifespan: Lifespan) -> FastAPI:
+def application(lifespan: Lifespan | None) -> FastAPI:
     """The application; `lifespan` puts a `Context` into `app.state.context`."""
     app = FastAPI(
         title="Kurama",
