@@ -12,7 +12,7 @@ from pathlib import Path
 
 from agent import process
 from agent.build import indexes
-from agent.build.plan import BuildPlan, Step
+from agent.build.plan import APP_DIR, SCRATCH, TREE, BuildPlan, Step
 from agent.faults import Fault, FaultCode
 from agent.runtime import Image, Limits, Output, Stop
 from agent.sandbox import environment, spec
@@ -107,7 +107,7 @@ class Builder:
             return True
         shutil.rmtree(site.venv, ignore_errors=True)
         for name, text in plan.files.items():
-            (site.scratch / name).write_text(text)
+            (site.scratch / name).write_text(self._filled(text, site))
             self._identities.give(site.uid, site.scratch / name)
         make = Step(("uv", "venv", "--quiet", "--python", plan.python, str(site.venv)), "")
         for step in (make, *plan.steps):
@@ -122,9 +122,9 @@ class Builder:
     def _run(self, site: _Site, plan: BuildPlan, step: Step, output: Output, stop: Stop) -> None:
         network = indexes.environment(self._host, Path.home())
         view = self._view(site, plan, network)
-        words = [word.replace("{scratch}", str(site.scratch)) for word in step.argv]
+        words = [self._filled(word, site) for word in step.argv]
         argv = [str(self._uv), *words[1:]] if words[0] == "uv" else words
-        variables = {**self._environment(site), **network, **step.env}
+        variables = {**self._environment(site), **network}
         path = self._layout.home / f"build-{site.scratch.name}.json"
         launch = spec.write(path, self._jail, view, argv, variables, view.groups)
         try:
@@ -146,6 +146,11 @@ class Builder:
             path.unlink(missing_ok=True)
         if status:
             self._fail(site, step, status)
+
+    def _filled(self, text: str, site: _Site) -> str:
+        """`text` with the plan's placeholders replaced by what the program sees."""
+        tree = APP_DIR if self._jail.confines else str(site.tree)
+        return text.replace(SCRATCH, str(site.scratch)).replace(TREE, tree)
 
     def _fail(self, site: _Site, step: Step, status: int) -> None:
         self._check_disk()

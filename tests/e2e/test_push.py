@@ -49,7 +49,7 @@ def test_a_broken_push_fails_and_the_same_push_can_be_tried_again(ann: User) -> 
     """git exits 1, the old release serves, the branch is back, and the mended app deploys."""
     app = ann.app("broken", hello())
     app.deploy()
-    commit = app.commit({"app.py": "import nothing_like_this\n"})
+    commit = app.commit({"app.py": "import nothing_like_this\n" + hello()["app.py"]})
     first = app.push()
     assert first.status == 1
     assert "[remote rejected] main -> main (deploy failed: web.1 ended while it was starting" in (
