@@ -14,7 +14,7 @@ from agent.faults import Fault
 # $HOST and $PORT are the platform's; the others can be set in the app's config.
 _GUNICORN = (
     'gunicorn --bind "$HOST:$PORT" --worker-class gthread --threads "${{KURAMA_THREADS:-8}}" '
-    '--workers "${{WEB_CONCURRENCY:-1}}" --worker-tmp-dir /dev/shm --no-control-socket "{target}"'
+    '--workers "${{WEB_CONCURRENCY:-1}}" --worker-tmp-dir /dev/shm "{target}"'
 )
 
 
