@@ -163,10 +163,13 @@ def send_requests(plan: Plan, url: str, clients: int) -> Counter[int]:
     def client(number: int) -> None:
         chooser = random.Random(None if plan.seed is None else plan.seed + number)
         connection = http.client.HTTPConnection(host, port, timeout=_TIMEOUT_S)
-        while due.acquire(timeout=0.1) or not ended.is_set():
-            status = _ask(connection, chooser, parts.netloc)
-            with lock:
-                answers[status] += 1
+        while True:
+            if due.acquire(timeout=0.1):
+                status = _ask(connection, chooser, parts.netloc)
+                with lock:
+                    answers[status] += 1
+            elif ended.is_set():
+                return
 
     threads = [threading.Thread(target=client, args=(n,), daemon=True) for n in range(clients)]
     for thread in threads:

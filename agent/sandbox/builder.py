@@ -26,6 +26,8 @@ from agent.sandbox.options import Options
 
 _SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin"
 _OUT_OF_MEMORY = 137
+# uv names the folder of the environment before each step: nobody who pushes can use that.
+_NOISE = "Using Python "
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +134,7 @@ class Builder:
                 launch,
                 environment={},
                 cwd=site.tree,
-                output=output,
+                output=lambda line: None if line.startswith(_NOISE) else output(line),
                 stop=stop,
                 timeout=self._options.build_timeout,
             )

@@ -8,12 +8,12 @@ from shop import database, pages
 
 
 def create_app() -> Flask:
-    """The application, with its database made ready."""
+    """The application; `flask --app shop prepare` makes its database ready."""
     app = Flask(__name__)
     # Without a SECRET_KEY of its own, carts last as long as the process.
     app.secret_key = os.environ.get("SECRET_KEY") or os.urandom(32)
-    database.prepare()
     app.register_blueprint(pages.blueprint)
     app.teardown_appcontext(database.close)
-    app.logger.info("shop is open, with its data in %s", database.path())
+    app.cli.add_command(database.prepare)
+    app.logger.info("the shop opens, with its data in %s", database.path())
     return app

@@ -4,6 +4,7 @@ import os
 import sqlite3
 from pathlib import Path
 
+import click
 from flask import g
 
 _PRODUCTS = (
@@ -26,11 +27,13 @@ def path() -> Path:
     return Path(os.environ.get("KURAMA_DATA_DIR", ".")) / "shop.sqlite"
 
 
+@click.command()
 def prepare() -> None:
     """Make the tables and the products, where they are not there yet."""
     with sqlite3.connect(path()) as connection:
         connection.executescript(_SCHEMA)
         connection.executemany("INSERT OR IGNORE INTO products VALUES (?, ?, ?)", _PRODUCTS)
+    click.echo(f"The database is ready: {path()}")
 
 
 def connection() -> sqlite3.Connection:
@@ -46,8 +49,3 @@ def close(_error: BaseException | None = None) -> None:
     opened = g.pop("connection", None)
     if opened is not None:
         opened.close()
-
-
-if __name__ == "__main__":
-    prepare()
-    print(f"The database is ready: {path()}")
