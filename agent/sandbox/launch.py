@@ -17,6 +17,8 @@ from pathlib import Path
 
 # A replica rather than the platform, when the machine runs out of memory.
 _OOM_SCORE = "500"
+# What programs expect; the folders above keep others out.
+_UMASK = 0o022
 
 
 def main(spec_path: str) -> None:
@@ -32,12 +34,15 @@ def main(spec_path: str) -> None:
         # Supervisord signals the whole group. bubblewrap's outer process would die of it and take
         # the replica along; what is inside gets the default back and may end in its own time.
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    os.umask(_UMASK)
     os.chdir(spec["cwd"])
     os.execve(spec["argv"][0], spec["argv"], spec["environment"])  # noqa: S606 - no shell on purpose
 
 
 def _join(folder: Path, files: dict[str, str]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
+    # The replica reads its own limits and use there, whatever our umask is.
+    folder.chmod(0o755)
     for name, value in files.items():
         try:
             (folder / name).write_text(value)
