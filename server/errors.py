@@ -9,6 +9,7 @@
     │ ├ Unauthenticated      no token, a wrong one, an expired one
     │ ├ Forbidden            known, but not allowed
     │ ├ TooLarge             over a bound that a setting names
+    │ ├ NoRoom               the disk is as good as full
     │ └ TooManyRequests      later it would be taken
     ├ DeployFailed           the release before goes on serving
     │ ├ PreflightFailed      the tree can't be built: nothing was started
@@ -102,6 +103,13 @@ class TooLarge(RequestRejected):
 
     code = "too_large"
     http_status = 413
+
+
+class NoRoom(RequestRejected):
+    """The disk is as good as full."""
+
+    code = "no_room"
+    http_status = 507
 
 
 class TooManyRequests(RequestRejected):

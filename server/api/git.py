@@ -22,7 +22,7 @@ from starlette.concurrency import run_in_threadpool
 from server.api.auth import CallerDep, find_app
 from server.api.context import Context, Ctx
 from server.api.pushes import Push
-from server.errors import NotFound, TooLarge
+from server.errors import NoRoom, NotFound, TooLarge
 from server.models import App
 from server.repos import pktline, report
 from server.settings import Settings
@@ -254,7 +254,7 @@ def _decompressor(request: Request) -> Callable[[bytes], bytes]:
 def _check_room(settings: Settings) -> None:
     free = shutil.disk_usage(settings.home).free
     if free < int(settings.build.min_free_disk):
-        raise TooLarge(
+        raise NoRoom(
             f"Kurama's disk has only {free // 1_000_000} MB left, so it takes no pushes",
             "Free some space where Kurama's home is, then push again.",
         )

@@ -64,7 +64,7 @@ class Collection:
                 begin = False
                 self._take(chunks, stopping)
                 self._beat("ok", records=self._records, gaps=self._gaps)
-            except WorkerError as error:
+            except (WorkerError, StreamError) as error:
                 self._beat("degraded", error.message)
                 self._streams.clear()
                 begin = True

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from server.errors import StreamError
+
 
 @dataclass(frozen=True, slots=True)
 class Segment:
@@ -54,7 +56,7 @@ class Journal:
         return self._places.get(stream, Place(""))
 
     def update(self, places: Mapping[str, Place]) -> None:
-        """Write new places down; they hold once this returns."""
+        """Write new places down; they hold once this returns. StreamError where that fails."""
         self._places |= places
         self._save()
 
@@ -75,7 +77,11 @@ class Journal:
         }
 
     def _save(self) -> None:
-        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        text = json.dumps({name: asdict(place) for name, place in self._places.items()})
         fresh = self._path.with_suffix(".tmp")
-        fresh.write_text(json.dumps({name: asdict(place) for name, place in self._places.items()}))
-        fresh.replace(self._path)
+        try:
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            fresh.write_text(text)
+            fresh.replace(self._path)
+        except OSError as error:
+            raise StreamError(f"{self._path} can't be written: {error.strerror}") from error
