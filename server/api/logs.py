@@ -33,10 +33,13 @@ def wanted(
     process: Annotated[str | None, Query(max_length=100, description="web, or web.1")] = None,
     grep: Annotated[str | None, Query(max_length=1000, description="text in the message")] = None,
 ) -> RecordFilter:
-    """The filter that a query states."""
+    """The filter that a query states.
+
+    What is older than the app is of another one, which had its name before.
+    """
     return RecordFilter(
         app=app.name,
-        since=moment(since),
+        since=max(app.created_at, moment(since) or app.created_at),
         until=moment(until),
         level=level,
         process=process,

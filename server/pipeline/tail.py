@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import datetime
 
 import orjson
 from nats.aio.msg import Msg
@@ -75,9 +76,9 @@ class Tails:
 
 
 def _fits(line: bytes, wanted: RecordFilter) -> bool:
-    if wanted.level is None and wanted.process is None and wanted.text is None:
-        return True
     record = orjson.loads(line)
+    if wanted.since and datetime.fromisoformat(record["timestamp"]) < wanted.since:
+        return False
     if wanted.level and LEVELS.index(record["level"]) < LEVELS.index(wanted.level):
         return False
     if wanted.process and wanted.process not in (record["process"], record["replica"]):

@@ -319,3 +319,18 @@ def _head(app: Checkout) -> str:
 
 def _router(platform: Platform) -> int:
     return int(platform.settings["router"]["port"])
+
+
+def test_an_apps_name_is_given_to_somebody_else(ann: User, bob: User) -> None:
+    """Of what Ann's app logged, Bob's new app of the same name shows nothing."""
+    app = ann.app("inherited", hello())
+    app.deploy()
+    eventually(lambda: app.get("/?secret-of=ann") and len(app.json("logs")) > 3)
+    assert app.kurama("destroy", "-a", "inherited", "--confirm", "inherited").status == 0
+    assert app.get()[0] == 404
+    again = bob.app("inherited", hello())
+    assert again.json("logs") == []
+    again.deploy()
+    assert again.get() == (200, "hello 1")
+    found = eventually(lambda: [r for r in again.json("logs") if r["status"] == 200])
+    assert not [record for record in found if "secret-of" in (record["url"] or "")]
