@@ -5,7 +5,7 @@ SHELL := /bin/bash
 .ONESHELL:
 .SHELLFLAGS := -euo pipefail -c
 
-.PHONY: help setup setup-dev demo up down check test bench docs lock clean
+.PHONY: help setup setup-dev demo up down check test bench docs pictures lock clean
 
 help:
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -56,6 +56,9 @@ bench: setup-dev ## the figures of docs/, measured here, each beside its floor
 
 docs: setup-dev ## write the reference pages that come from the code
 	$(BIN)/python docs/generate.py
+
+pictures: setup-dev ## draw the README's picture from a real push
+	$(BIN)/python -m docs.pictures
 
 lock: .venv/bin/uv ## resolve requirements/*.txt anew from setup.cfg
 	$(BIN)/python requirements/lock.py

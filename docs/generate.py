@@ -88,7 +88,8 @@ def settings() -> str:
     intro = (
         "`kuramaconfig.yaml` in the repository holds each setting with its default; a file of "
         "yours need only hold what differs.\nKurama reads the file that `KURAMA_CONFIG` names, "
-        "else `./kuramaconfig.yaml`. Unknown settings and wrong values are refused, with their path.\n\n"
+        "else `./kuramaconfig.yaml`. Unknown settings and wrong values are refused, with their "
+        "path.\n\n"
         "Durations: `30s`, `5m`, `2h`, `7d`. Sizes: `512MB` (powers of 1000), `512MiB` (of 1024). "
         "URLs with a secret\nin them can stand elsewhere: `env:NAME`, `file:/path`.\n"
     )

@@ -35,6 +35,7 @@ from server.store.database import Database
 from server.store.deploys import Deploys
 from server.store.records import Records
 from server.store.releases import Releases
+from server.web import pages
 from server.workers.pool import local_worker
 
 # What open streams get when the interface stops.
@@ -80,7 +81,7 @@ def main(this: Service) -> None:
             parts.worker.close()
 
     uvicorn.run(
-        application(lifespan),
+        application(lifespan, [pages.router]),
         host=this.settings.interface.host,
         port=this.settings.interface.port,
         log_config=None,

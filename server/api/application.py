@@ -1,7 +1,7 @@
 """The web application: the routes, and the one place where errors become answers."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
@@ -20,8 +20,11 @@ _STATUS_CODES = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 
-def application(lifespan: Lifespan | None) -> FastAPI:
-    """The application; `lifespan` puts a `Context` into `app.state.context`."""
+def application(lifespan: Lifespan | None, pages: Sequence[APIRouter] = ()) -> FastAPI:
+    """The application; `lifespan` puts a `Context` into `app.state.context`.
+
+    `pages` are routes for people, beside those for programs.
+    """
     app = FastAPI(
         title="Kurama",
         version=__version__,
@@ -39,6 +42,8 @@ def application(lifespan: Lifespan | None) -> FastAPI:
     app.include_router(v1)
     app.include_router(git.router)
     app.include_router(hooks.router)
+    for page in pages:
+        app.include_router(page)
     app.add_api_route("/health", _health, methods=["GET"], include_in_schema=False)
     app.add_api_route("/api/v1/info", _info, methods=["GET"], tags=["platform"])
     _handle_errors(app)
