@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from server.errors import EngineError, KuramaError
+from server.operate import orphans
 from server.operate.programs import SERVICES
 from server.operate.supervisor import Supervisor
 from server.settings import Settings
@@ -18,9 +19,9 @@ def stop(settings: Settings, say: Callable[[str], None]) -> bool:
     """Stop everything; return whether there was anything to stop."""
     supervisor = Supervisor(settings)
     if not supervisor.is_up:
-        # A worker's replicas may have outlived a supervisor that was killed.
+        # What has outlived a supervisor that was killed.
         _stop_apps(settings)
-        return False
+        return bool(orphans.end(settings.home))
     say("stopping the apps")
     supervisor.stop_parts(_FIRST, _SERVICE_PATIENCE_S)
     _stop_apps(settings)

@@ -14,6 +14,8 @@ from server.engines.postgres import EmbeddedPostgres
 from server.settings import Settings
 
 _SERVER = Path(__file__).parent.parent
+# In the environment of every part: which platform it belongs to.
+MARK = "KURAMA_PART_OF"
 SERVICES = ("interface", "ingest", "collector", "persistence")
 
 
@@ -75,7 +77,7 @@ def _services(settings: Settings) -> list[Program]:
     ]
 
 
-def base_environment(config: Path | None) -> dict[str, str]:
+def base_environment(home: Path, config: Path | None) -> dict[str, str]:
     """The environment of all parts: the operator's, and where the configuration is."""
     named = {"KURAMA_CONFIG": str(config)} if config else {}
-    return {**os.environ, **named, "PYTHONUNBUFFERED": "1"}
+    return {**os.environ, **named, "PYTHONUNBUFFERED": "1", MARK: str(home)}

@@ -17,6 +17,7 @@ from server.engines.caddy import EmbeddedCaddy
 from server.engines.nats_server import EmbeddedNats
 from server.engines.postgres import EmbeddedPostgres
 from server.errors import Conflict, EngineError, KuramaError
+from server.operate import orphans
 from server.operate.health import Checks, Health
 from server.operate.programs import Kind, Program, base_environment, programs
 from server.operate.supervisor import Supervisor
@@ -58,12 +59,14 @@ class Starter:
         begun = time.monotonic()
         self._refuse_second()
         self._make_folders()
+        if orphans.end(self._settings.home):
+            self._say("ended parts that had outlived their supervisor")
         parts = programs(self._settings)
         self._check_ports(parts)
         self._prepare_engines()
         try:
             self._say("starting PostgreSQL, NATS and Caddy")
-            self._supervisor.start(parts, base_environment(self._config))
+            self._supervisor.start(parts, base_environment(self._settings.home, self._config))
             self._start_engines([part for part in parts if part.kind is Kind.ENGINE])
             password = self._first_account()
             self._say("starting the services")

@@ -159,6 +159,15 @@ def test_a_machine_that_was_switched_off(own: Platform, app: Checkout) -> None:
     eventually(lambda: app.get() == (200, "hello 2"), timeout=20)
 
 
+def test_the_supervisor_is_killed(own: Platform, app: Checkout) -> None:
+    """`kurama up` ends what outlived it and starts anew; the apps never stop."""
+    _kill(own.part("supervisor")["pid"])
+    assert app.get() == (200, "hello 2")
+    own.up()
+    assert own.part("interface")["state"] == "ok"
+    eventually(lambda: app.get() == (200, "hello 2"), timeout=20)
+
+
 def test_a_second_up(own: Platform) -> None:
     """It says that it is up already, and changes nothing."""
     pid = own.part("interface")["pid"]
