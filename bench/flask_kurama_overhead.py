@@ -13,30 +13,21 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
 from flask import Flask
 from werkzeug.test import create_environ
 
+from bench.table import Row, show
+
 LIMIT_US = 40.0
 ROUNDS = 60
 REQUESTS = 400
 WARM_UP = 500
 BARE = "bare Flask"
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One contender: microseconds for a request, and of those what it adds to bare Flask."""
-
-    name: str
-    us: float
-    overhead_us: float
-    ratio_to_limit: float
 
 
 def _bare(app: Flask) -> None:
@@ -81,12 +72,18 @@ def run(rounds: int = ROUNDS, requests: int = REQUESTS) -> list[Row]:
     with ExitStack() as stack:
         turns = {name: stack.enter_context(_Contender(name, requests)) for name in CONTENDERS}
         taken = [{name: turn.take() for name, turn in turns.items()} for _ in range(rounds)]
-    bare = statistics.median(round_[BARE] for round_ in taken)
-    rows = []
-    for name in CONTENDERS:
-        overhead = statistics.median(round_[name] - round_[BARE] for round_ in taken)
-        rows.append(Row(name, bare + overhead, overhead, overhead / LIMIT_US))
-    return rows
+    return [_row(name, taken) for name in CONTENDERS]
+
+
+def _row(name: str, taken: Sequence[Mapping[str, float]]) -> Row:
+    """Of each round's figures, in microseconds for a request by contender."""
+    request = statistics.median(figures[name] for figures in taken)
+    if name == BARE:
+        return Row(name, request, "µs", note="a request", digits=1)
+    overhead = statistics.median(figures[name] - figures[BARE] for figures in taken)
+    quietest = min(figures[name] for figures in taken) - min(figures[BARE] for figures in taken)
+    note = f"the limit; {quietest:.1f} µs in the quietest rounds"
+    return Row(f"{name} adds", overhead, "µs", LIMIT_US, note, digits=1)
 
 
 class _Contender:
@@ -153,15 +150,6 @@ def _request(app: Flask, environ: dict[str, Any]) -> None:
     body.close()
 
 
-def table(rows: list[Row]) -> str:
-    """The rows as text."""
-    lines = [f"{'':28}{'µs/request':>12}{'overhead':>10}{f'of {LIMIT_US:.0f} µs':>12}"]
-    for row in rows:
-        figures = f"{row.us:12.1f}{row.overhead_us:10.1f}{row.ratio_to_limit:11.0%}"
-        lines.append(f"{row.name:28}{figures} ")
-    return "\n".join(line.rstrip() for line in lines)
-
-
 def main() -> None:
     """Print the table; with --contender, be one."""
     parser = argparse.ArgumentParser(description="What flask_kurama adds to a request")
@@ -173,7 +161,7 @@ def main() -> None:
     if options.contender:
         _contend(options.contender, options.requests, options.replies)
     else:
-        print(table(run(options.rounds, options.requests)))
+        show("library", run(options.rounds, options.requests))
 
 
 if __name__ == "__main__":

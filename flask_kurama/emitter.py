@@ -75,26 +75,13 @@ class Emitter:
         # Taken by the first record and never given back: only one thread can be the first.
         if self._unstarted.acquire(blocking=False):
             self._sampler.start()
-        line = self._line(level, message, inbound, status, route, duration_ms, at_ns)
-        self._stream.write((line,) if len(line) <= LINE else split(line), patient)
-
-    def _line(
-        self,
-        level: str,
-        message: str,
-        inbound: Inbound | None,
-        status: str,
-        route: str,
-        duration_ms: str,
-        at_ns: int | None,
-    ) -> bytes:
         now = self._wall_ns() if at_ns is None else at_ns
         url = method = request_id = queue_ms = NULL
         if inbound is not None:
             url, method, request_id = inbound.url, inbound.method, inbound.request_id
             if duration_ms != NULL:
                 queue_ms = inbound.queue_ms
-        return render(
+        line = render(
             self._timestamp(now),
             level,
             url,
@@ -108,6 +95,7 @@ class Emitter:
             queue_ms,
             request_id,
         )
+        self._stream.write((line,) if len(line) <= LINE else split(line), patient)
 
     def _timestamp(self, now: int) -> str:
         """RFC 3339 of nanoseconds since 1970; the text of the current second is kept."""
@@ -119,5 +107,19 @@ class Emitter:
         return f"{start}.{rest // 1000:06d}Z"
 
     def _dropped(self, count: int) -> bytes:
-        message = f"{count} records were dropped: stdout was not read"
-        return self._line("WARNING", message, None, NULL, NULL, NULL, None)
+        """The line that the stream asks for, to write it by itself."""
+        now = self._wall_ns()
+        return render(
+            self._timestamp(now),
+            level="WARNING",
+            url=NULL,
+            status=NULL,
+            message=encode_basestring(f"{count} records were dropped: stdout was not read"),
+            load=self._sampler.load,
+            uuid=uuid7_at(now),
+            method=NULL,
+            route=NULL,
+            duration_ms=NULL,
+            queue_ms=NULL,
+            request_id=NULL,
+        )

@@ -24,6 +24,7 @@ _SKEW_MS = 1000.0
 # nanoseconds. These bounds tell them apart from 1973 until 5138.
 _UNITS = ((1e17, 1e-6), (1e14, 1e-3), (1e11, 1.0), (1e8, 1e3))
 _HEADER_CHARS = 32
+_ID_HEADER = "HTTP_X_REQUEST_ID"
 _METHODS = {verb: text(verb) for verb in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")}
 
 
@@ -39,18 +40,21 @@ class Inbound:
     __slots__ = ("fault", "method", "path", "queue_ms", "request_id", "route", "url", "verb")
 
     def __init__(self, environ: dict[str, Any]) -> None:
-        target = environ.get("RAW_URI") or environ.get("REQUEST_URI") or _target(environ)
+        get = environ.get
+        target = get("RAW_URI") or get("REQUEST_URI") or _target(environ)
         if len(target) > URL_CHARS:
             target = target[:URL_CHARS]
-        self.path: str = target.partition("?")[0]
-        self.url = text(redact(_absolute(environ, target)))
+        self.path, url = target, _absolute(environ, target)
+        if "?" in target:
+            self.path, url = target.partition("?")[0], redact(url)
+        self.url = text(url)
         self.verb: str = environ["REQUEST_METHOD"][:METHOD_CHARS]
         self.method = _METHODS.get(self.verb) or text(self.verb)
-        start = environ.get("HTTP_X_REQUEST_START")
+        start = get("HTTP_X_REQUEST_START")
         self.queue_ms = NULL if start is None else _queue_text(start)
-        around: Inbound | None = environ.get(KEY)
+        around: Inbound | None = get(KEY)
         # An application that passes its request on passes its id on.
-        self.request_id: str = around.request_id if around else text(_request_id(environ))
+        self.request_id: str = around.request_id if around else _id_text(get(_ID_HEADER))
         self.route = NULL
         self.fault: BaseException | None = None
 
@@ -93,10 +97,10 @@ def _absolute(environ: dict[str, Any], target: str) -> str:
     return f"{environ['wsgi.url_scheme']}://{host}{target}"
 
 
-def _request_id(environ: dict[str, Any]) -> str:
-    given = environ.get("HTTP_X_REQUEST_ID")
+def _id_text(given: str | None) -> str:
+    """The printable ASCII of an X-Request-Id header, else an id of our own."""
     if given:
         plain = "".join(char for char in given[:REQUEST_ID_CHARS] if " " <= char <= "~")
         if plain:
-            return plain
-    return short_id()
+            return text(plain)
+    return f'"{short_id()}"'

@@ -7,13 +7,13 @@ library only; where a line is longer than a pipe takes at once, see parts.py.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from datetime import datetime, timezone
 from json.encoder import encode_basestring
 from math import isfinite
 from typing import Any
+
+from flask_kurama import fields as check
 
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
@@ -170,74 +170,26 @@ def decode(line: bytes | str, loads: Callable[[str], Any] = json.loads) -> Recor
 
 def _record(found: dict[str, Any]) -> Record | None:
     get = found.get
-    timestamp, level = _timestamp(get("timestamp")), get("level")
-    message, uuid = get("message"), get("uuid")
-    if timestamp is None or not isinstance(level, str) or level not in LEVELS:
+    timestamp, level = check.timestamp(get("timestamp")), get("level")
+    message, uuid = check.string(get("message")), check.uuid7(get("uuid"))
+    if timestamp is None or message is None or uuid is None:
         return None
-    if not isinstance(message, str) or not isinstance(uuid, str) or not _UUID7.fullmatch(uuid):
+    if not isinstance(level, str) or level not in LEVELS:
         return None
     return Record(
         timestamp,
         level,
-        _text(get("url"), URL_CHARS),
-        _status(get("status")),
-        clip(_clean(message)),
-        _within(get("cpu_percent"), 100),
-        _within(get("disk_percent"), 100),
-        _within(get("swap_percent"), 100),
-        _within(get("memory_percent"), 100),
-        uuid.lower(),
-        _text(get("method"), METHOD_CHARS),
-        _text(get("route"), ROUTE_CHARS),
-        _within(get("duration_ms"), _MAX_MS),
-        _within(get("queue_ms"), _MAX_MS),
-        _text(get("request_id"), REQUEST_ID_CHARS),
+        check.string(get("url"), URL_CHARS),
+        check.status(get("status")),
+        clip(message),
+        check.within(get("cpu_percent"), 100),
+        check.within(get("disk_percent"), 100),
+        check.within(get("swap_percent"), 100),
+        check.within(get("memory_percent"), 100),
+        uuid,
+        check.string(get("method"), METHOD_CHARS),
+        check.string(get("route"), ROUTE_CHARS),
+        check.within(get("duration_ms"), _MAX_MS),
+        check.within(get("queue_ms"), _MAX_MS),
+        check.string(get("request_id"), REQUEST_ID_CHARS),
     )
-
-
-_UUID7 = re.compile(
-    r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", re.IGNORECASE
-)
-_RFC3339 = re.compile(
-    r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt ]((?:[01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2})(?:\.([0-9]{1,9}))?"
-    r"(?:[Zz]|([+-][0-9]{2}:[0-9]{2}))"
-)
-_SURROGATES = re.compile("[\ud800-\udfff]")
-
-
-def _timestamp(value: object) -> str | None:
-    """An RFC 3339 time brought to UTC with microseconds; None when it is none."""
-    shape = _RFC3339.fullmatch(value) if isinstance(value, str) else None
-    if shape is None:
-        return None
-    day, time, fraction, offset = shape.groups()
-    written = f"{day}T{time}.{(fraction or '')[:6]:0<6}"
-    try:
-        moment = datetime.fromisoformat(written + (offset or ""))
-        if offset:
-            moment = moment.astimezone(timezone.utc)
-    except (ValueError, OverflowError):
-        return None
-    return moment.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
-
-
-def _clean(value: str) -> str:
-    """`value` with U+FFFD in place of what PostgreSQL or UTF-8 cannot hold."""
-    if "\x00" in value:
-        value = value.replace("\x00", "\ufffd")
-    return value if value.isascii() else _SURROGATES.sub("\ufffd", value)
-
-
-def _text(value: object, most: int) -> str | None:
-    return _clean(value[:most]) if isinstance(value, str) else None
-
-
-def _status(value: object) -> int | None:
-    return value if type(value) is int and 100 <= value <= 999 else None
-
-
-def _within(value: object, most: float) -> float | None:
-    """A number of 0 to `most`; NaN compares false and falls out with the rest."""
-    if type(value) is not int and type(value) is not float:
-        return None
-    return value if 0 <= value <= most else None

@@ -21,9 +21,9 @@ from flask_kurama.outlet import PIPE_BYTES, Gone
 BOUND = 4096
 # To wake a reader takes the writer longer than to write: 13 to 25 µs where 1 µs was measured for a
 # write that wakes nobody. Records that follow one another faster than this share a write.
-LINGER_S = 0.005
+LINGER_S = 0.01
 # After as many rounds without a line the thread ends: one second.
-IDLE_ROUNDS = 200
+IDLE_ROUNDS = 100
 _FLUSH_S = 1.0
 
 

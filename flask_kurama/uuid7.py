@@ -15,6 +15,8 @@ _generator = random.Random()  # noqa: S311
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_generator.seed)
 
+_bits = _generator.getrandbits
+
 _NS_PER_MS = 1_000_000
 _MAX_MS = (1 << 48) - 1
 _VERSION = 0x7 << 76
@@ -36,7 +38,7 @@ def uuid7_at(unix_ns: int) -> str:
     method 3), so that UUIDs of one process sort by time to a quarter of a microsecond.
     """
     ms, rest = divmod(unix_ns, _NS_PER_MS)
-    return _text(ms & _MAX_MS, (rest << 12) // _NS_PER_MS, _generator.getrandbits(_RANDOM_BITS))
+    return _text(ms & _MAX_MS, (rest << 12) // _NS_PER_MS, _bits(_RANDOM_BITS))
 
 
 def uuid7_from(unix_ms: int, entropy: bytes) -> str:
@@ -55,7 +57,7 @@ def uuid7_from(unix_ms: int, entropy: bytes) -> str:
 
 def short_id() -> str:
     """Sixteen hexadecimal digits."""
-    return _generator.getrandbits(64).to_bytes(8, "big").hex()
+    return _bits(64).to_bytes(8, "big").hex()
 
 
 def _text(ms: int, high: int, low: int) -> str:

@@ -25,7 +25,7 @@ def requirements(*extras: str) -> str:
 
 
 def compile_to(name: str, lines: str, *constraints: str) -> None:
-    """Write requirements/NAME from `lines`, holding shared packages to the versions of `constraints`."""
+    """Write requirements/NAME from `lines`, keeping shared packages as `constraints` say."""
     uv = Path(sys.executable).with_name("uv")
     command = [str(uv), "pip", "compile", "--quiet", "--generate-hashes", "--python-version=3.11"]
     command += ["--no-emit-index-url", "--no-header", "--no-annotate", "--upgrade"]

@@ -86,6 +86,13 @@ def test_a_container_sees_its_own_group_at_the_top(tmp_path: Path, path: str) ->
     assert group.memory_percent() == 50
 
 
+def test_nothing_outside_the_mount_is_read(tmp_path: Path) -> None:
+    """A path that leads out of the namespace leads nowhere."""
+    tree(tmp_path, {"memory.max": 100, "memory.current": 10})
+    group = cgroup(tmp_path, {"cgroup.controllers": ""}, "0::/..\n")
+    assert group.memory_percent() is None
+
+
 def test_a_container_sees_its_own_group_at_the_top_in_version_1(tmp_path: Path) -> None:
     """Each controller has its own top."""
     at_top = {name.replace("app/", ""): content for name, content in V1.items()}

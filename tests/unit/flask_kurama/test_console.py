@@ -241,6 +241,13 @@ def test_tracebacks_and_stacks_are_in_the_message(scene: Scene) -> None:
     assert "KeyError" in scene.messages[1]
 
 
+def test_a_traceback_that_came_through_a_queue_is_in_the_message(scene: Scene) -> None:
+    """A QueueHandler leaves its text, and no exception."""
+    record = logging.makeLogRecord({"msg": "failed", "levelno": 40, "exc_text": "Trace: text"})
+    logging.StreamHandler(Stdout()).handle(record)
+    assert scene.messages == ["failed\nTrace: text"]
+
+
 def test_an_exception_that_is_none_adds_nothing(scene: Scene) -> None:
     """log.exception() outside of an except block."""
     scene.root.addHandler(logging.StreamHandler(Stdout()))

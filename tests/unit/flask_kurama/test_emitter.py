@@ -153,6 +153,17 @@ def test_a_long_record_leaves_in_parts() -> None:
     assert found.message == "é" * 20_000
 
 
+def test_a_patient_record_may_wait_and_an_impatient_one_takes_it_along() -> None:
+    """Records of one moment."""
+    sink = Sink()
+    emitter = Emitter(sink, Samples(), clock=lambda: 1.0)
+    for message in ("one", "two"):
+        emitter.emit("INFO", message, patient=True)
+    assert len(sink.lines) == 1
+    emitter.emit("ERROR", "three")
+    assert b"".join(sink.lines).count(b"\n") == 3
+
+
 def test_dropped_records_are_told_in_a_record() -> None:
     """A WARNING with their number."""
     scene = Scene()

@@ -9,6 +9,7 @@ import flask
 import pytest
 from flask import Flask
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
+from werkzeug.test import create_environ
 
 from flask_kurama import Kurama
 from flask_kurama.console import Console
@@ -238,10 +239,11 @@ def test_an_application_that_asks_another_in_its_own_request(scene: Scene) -> No
     def client() -> str:
         return str(get(other, "/items/1").text)
 
-    def passed_on() -> Any:
+    def passed_on() -> bytes:
         environ = flask.request.environ
         environ["PATH_INFO"] = "/items/2"
-        return other.wsgi_app
+        body: Any = other.wsgi_app(environ, lambda *_: lambda _: None)
+        return b"".join(body)
 
     shop.add_url_rule("/client", "client", client)
     shop.add_url_rule("/passed-on", "passed_on", passed_on)
@@ -253,6 +255,40 @@ def test_an_application_that_asks_another_in_its_own_request(scene: Scene) -> No
         ("/items/<int:id>", 200),
         ("/passed-on", 200),
     ]
+
+
+def test_the_route_is_not_that_of_an_application_around(scene: Scene) -> None:
+    """Where something answers before the inner application has dispatched."""
+
+    def answers(environ: Any, start_response: Any) -> list[bytes]:
+        start_response("200 OK", [])
+        return [b"early"]
+
+    shop, inner = scene.app(), Flask("other")
+    inner.wsgi_app = answers  # type: ignore[method-assign]
+    scene.kurama.init_app(inner)
+
+    def around() -> bytes:
+        body: Any = inner.wsgi_app(create_environ("/x"), lambda *_: lambda _: None)
+        return b"".join(body)
+
+    shop.add_url_rule("/around", "around", around)
+    get(shop, "/around")
+    assert [record["route"] for record in scene.records] == [None, "/around"]
+
+
+def test_an_exception_that_is_made_once_is_told_each_time(scene: Scene) -> None:
+    """And raised by each request."""
+    app, fault = scene.app(), ValueError("the same")
+
+    def again() -> str:
+        raise fault
+
+    app.add_url_rule("/again", "again", again)
+    get(app, "/again")
+    get(app, "/again")
+    told = [record for record in scene.records if "Traceback" in record["message"]]
+    assert len(told) == 2
 
 
 @pytest.mark.parametrize("choice", ["off", "OFF", "0", "false", "no"])

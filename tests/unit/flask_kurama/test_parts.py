@@ -131,9 +131,11 @@ def test_too_old_is_discarded_and_counted() -> None:
     clock.now = 30
     assert joined(joiner, [second]) == []
     clock.now = 31
-    joiner.expire()
-    assert joiner.discarded == 1
     assert joined(joiner, [third]) == []
+    assert joiner.discarded == 1
+    clock.now = 62
+    joiner.expire()
+    assert joiner.discarded == 2
 
 
 def test_too_many_unfinished_push_out_the_oldest() -> None:
@@ -154,6 +156,14 @@ def test_too_much_unfinished_pushes_out_the_oldest() -> None:
     assert joined(joiner, [part("b", 1, 2, "z")]) == [b"y" * 2000 + b"z\n"]
     assert joined(joiner, [part("c", 0, 2, "x" * 2500)]) == []
     assert joiner.discarded == 1
+
+
+def test_a_part_that_comes_again_counts_once() -> None:
+    """Towards the bound, too."""
+    joiner = Joiner(Clock(), size=3000)
+    again = part("a", 0, 2, "x" * 2000)
+    assert joined(joiner, [again, again, again]) == []
+    assert joiner.discarded == 0
 
 
 def test_parts_that_contradict_each_other_are_discarded() -> None:

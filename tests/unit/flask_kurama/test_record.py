@@ -102,6 +102,9 @@ def test_the_four_required_fields_must_be_right(key: str, value: object) -> None
         ("2026-11-23T13:12:00Z", "2026-11-23T13:12:00.000000Z"),
         ("2026-11-23t13:12:00.1z", "2026-11-23T13:12:00.100000Z"),
         ("2026-11-23 13:12:00.123456789Z", "2026-11-23T13:12:00.123456Z"),
+        ("2026-11-23 13:12:00.123456Z", "2026-11-23T13:12:00.123456Z"),
+        ("2026-11-23T13:12:00.12345²Z", None),
+        ("2026-02-30T13:12:00.123456Z", None),
         ("2026-11-23T15:42:00.5+02:30", "2026-11-23T13:12:00.500000Z"),
         ("0999-01-01T00:00:00Z", "0999-01-01T00:00:00.000000Z"),
         ("2026-11-23T13:12:00", None),
@@ -199,7 +202,8 @@ def test_long_texts_are_cut() -> None:
     assert found.message.endswith("… [cut: 100000 characters]")
     assert len(found.url or "") == record.URL_CHARS
     assert len(found.request_id or "") == record.REQUEST_ID_CHARS
-    assert decode(b'{"message":"' + b"x" * record.LINE_BYTES) is None
+    assert decode(line(more="x" * (record.LINE_BYTES - 1000)))
+    assert decode(line(more="x" * record.LINE_BYTES)) is None
 
 
 @given(st.text(max_size=100_000))

@@ -11,7 +11,7 @@ from flask_kurama.redaction import redact
     "name",
     "token access_token accessToken csrf-token password passwd user[password] pwd secret "
     "client_secret key api_key apiKey apikey X-Api-Key API_KEYS signature sig X-Amz-Signature code "
-    "auth_code auth oauth authorization credential session sessionid jwt otp pin "
+    "auth_code signingKey auth oauth authorization credential session sessionid jwt otp pin "
     "%74oken pass%77ord Token PASSWORD".split(),
 )
 def test_a_credentials_value_is_hidden(name: str) -> None:
