@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from bench import commands, demo, latency, memory, push, switch
+from bench import commands, demo, flask_kurama_overhead, latency, memory, push, switch
 from bench.table import Row, show
 from tests.harness import Platform, User, running
 
@@ -35,6 +35,8 @@ def main(names: Sequence[str]) -> int:
             user = platform.admin()
             for name in on_a_platform:
                 show(name, _ON_A_PLATFORM[name](platform, user))
+    if "library" in wanted:
+        show("library", flask_kurama_overhead.run())
     if "demo" in wanted:
         show("demo", demo.run())
     return 0

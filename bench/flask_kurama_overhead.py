@@ -28,6 +28,7 @@ ROUNDS = 60
 REQUESTS = 400
 WARM_UP = 500
 BARE = "bare Flask"
+_MODULE = "bench.flask_kurama_overhead"
 
 
 def _bare(app: Flask) -> None:
@@ -96,7 +97,7 @@ class _Contender:
         replies, theirs = os.pipe()
         self._drain = subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
         self._process = subprocess.Popen(
-            [sys.executable, "-m", __spec__.name, *self._argv, "--replies", str(theirs)],
+            [sys.executable, "-m", _MODULE, *self._argv, "--replies", str(theirs)],
             stdin=subprocess.PIPE,
             stdout=self._drain.stdin,
             pass_fds=[theirs],

@@ -25,7 +25,7 @@ from flask_kurama.console import (
     wanted_level,
 )
 from flask_kurama.emitter import Emitter
-from flask_kurama.exchange import Environ, recorded
+from flask_kurama.exchange import PROBE, Environ, recorded
 from flask_kurama.faults import begin
 from flask_kurama.inbound import KEY, Inbound
 from flask_kurama.outlet import Outlet
@@ -117,11 +117,12 @@ def _handle_exception(handle_exception: Any, fault: Exception) -> Any:
 
 
 def _silence_access_lines() -> None:
-    """Werkzeug's server logs a line for each request: not for those that have a record."""
+    """Werkzeug's server logs a line for each request: not for those that have a record, or none."""
     log_request = WSGIRequestHandler.log_request
 
     def log_unrecorded(self: WSGIRequestHandler, code: Any = "-", size: Any = "-") -> None:
-        if KEY not in getattr(self, "environ", ()):
+        environ = getattr(self, "environ", ())
+        if KEY not in environ and PROBE not in environ:
             log_request(self, code, size)
 
     WSGIRequestHandler.log_request = log_unrecorded  # type: ignore[method-assign]

@@ -100,6 +100,11 @@ class Joiner:
         # In the order of their first parts: a dict keeps it.
         self._unfinished: dict[str, _Unfinished] = {}
 
+    @property
+    def is_waiting(self) -> bool:
+        """Whether parts of a record have come, but not all."""
+        return bool(self._unfinished)
+
     def join(self, line: bytes) -> bytes | None:
         """The whole line that `line` completes, or None while parts are missing.
 

@@ -51,8 +51,8 @@ class Assembler:
 
     @property
     def is_waiting(self) -> bool:
-        """Whether a traceback has begun and may not have ended."""
-        return bool(self._folded)
+        """Whether a traceback, or a record in parts, has begun and may not have ended."""
+        return bool(self._folded) or self._joiner.is_waiting
 
     def feed(self, line: Line) -> Iterator[Record]:
         """Take the next line; yield the records that are whole now."""
@@ -75,6 +75,7 @@ class Assembler:
 
     def flush(self) -> Iterator[Record]:
         """Yield what waits as it is: nothing more will come, or nothing has for a while."""
+        self._joiner.expire()
         if self._folded:
             folded, self._folded = self._folded, []
             text = "\n".join(line.text for line in folded).rstrip()

@@ -123,6 +123,14 @@ def test_a_request_is_a_record_with_the_level_of_its_status(status: str, level: 
     }
 
 
+def test_a_probe_is_answered_and_leaves_no_record() -> None:
+    """The platform's own requests aren't a visitor's."""
+    scene = Scene(answering("200 OK"))
+    scene.environ["HTTP_X_KURAMA_PROBE"] = "1"
+    assert scene.serve() == b"hello"
+    assert not scene.emitted.records
+
+
 def test_the_duration_lasts_until_the_body_has_ended() -> None:
     """A streaming response takes as long as its last piece."""
 

@@ -62,6 +62,16 @@ def test_parts_are_short_and_make_the_whole(char: str) -> None:
     assert joined(Joiner(Clock()), parts) == [long]
 
 
+def test_a_joiner_waits_between_the_first_part_and_the_last() -> None:
+    """Whoever reads on from a position must not yet move behind a part."""
+    joiner = Joiner(Clock())
+    waiting = []
+    for each in split(line("x" * 10_000)):
+        joiner.join(each)
+        waiting.append(joiner.is_waiting)
+    assert waiting == [True, True, False]
+
+
 def test_a_part_names_its_record_its_place_and_the_count() -> None:
     """The format of a part line, which other readers may rely on, and the use of its room."""
     parts = split(line("x" * 10_000))
