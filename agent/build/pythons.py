@@ -1,5 +1,6 @@
 """The Python interpreters of this worker."""
 
+import glob
 import json
 import os
 import subprocess
@@ -63,7 +64,8 @@ def _interpreter(entry: Mapping[str, object]) -> Interpreter | None:
 def _folders(host: Mapping[str, str]) -> Iterable[str]:
     """Where to look: PATH without pyenv's shims, which may lead nowhere, and what pyenv has."""
     root = Path(host.get("PYENV_ROOT") or Path.home() / ".pyenv")
-    pyenv = sorted(str(path) for path in root.glob("versions/*/bin"))
+    # Not Path.glob, which raises where a folder may not be read: another user's pyenv.
+    pyenv = sorted(glob.glob(str(root / "versions" / "*" / "bin")))  # noqa: PTH207
     path = [folder for folder in host.get("PATH", "").split(os.pathsep) if folder]
     return [*(folder for folder in path if Path(folder) != root / "shims"), *pyenv]
 
