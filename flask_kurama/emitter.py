@@ -52,6 +52,12 @@ class Emitter:
         self._stream.forget()
         self._sampler.forget()
 
+    def begin(self) -> None:
+        """Have the machine's load sampled: from the first record on, or earlier."""
+        # Taken by the first caller and never given back: only one thread can be the first.
+        if self._unstarted.acquire(blocking=False):
+            self._sampler.start()
+
     def flush(self) -> None:
         """At the interpreter's end: let what waits leave."""
         self._stream.flush()
@@ -72,9 +78,7 @@ class Emitter:
         The queue's time belongs to the record that also has the duration. A patient record may
         wait a few milliseconds for others.
         """
-        # Taken by the first record and never given back: only one thread can be the first.
-        if self._unstarted.acquire(blocking=False):
-            self._sampler.start()
+        self.begin()
         now = self._wall_ns() if at_ns is None else at_ns
         url = method = request_id = queue_ms = NULL
         if inbound is not None:

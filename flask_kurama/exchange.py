@@ -28,6 +28,8 @@ _LEVELS = {"1": "INFO", "2": "INFO", "3": "INFO", "4": "WARNING"}
 class Emits(Protocol):
     """What emitter.Emitter does."""
 
+    def begin(self) -> None: ...
+
     def emit(
         self,
         level: str,
@@ -54,6 +56,8 @@ def recorded(
 
     def wsgi_app(environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         if PROBE in environ:
+            # Visitors will come: their records shall say what the CPU does from the first one on.
+            emitter.begin()
             return wsgi(environ, start_response)
         try:
             exchange = Exchange(environ, start_response, emitter, route_of, clock_ns)

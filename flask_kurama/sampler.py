@@ -1,4 +1,4 @@
-"""The four percentages of the records, sampled once a second by one thread.
+"""The four percentages of the records, sampled once a second by one thread, at first sooner.
 
 A request must not pay for them: psutil's calls take longer than a request of Flask's. Where the
 process has a limit they are its share of the limit (cgroup.py), else the host's (psutil, and null
@@ -19,6 +19,8 @@ from flask_kurama.cgroup import CpuUse
 from flask_kurama.record import load_text
 
 PERIOD_S = 1.0
+# CPU use is known from the second sample on.
+FIRST_PERIOD_S = 0.1
 
 
 class Limits(Protocol):
@@ -114,9 +116,10 @@ class Sampler:
         )
 
     def _run(self) -> None:
+        time.sleep(FIRST_PERIOD_S)
         while True:
-            time.sleep(PERIOD_S)
             self.tick()
+            time.sleep(PERIOD_S)
 
     def _cpu_percent(self) -> float | None:
         """CPU used since the last tick of what could have been used.

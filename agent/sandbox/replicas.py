@@ -286,6 +286,6 @@ def _detail(program: Program, out_of_memory: int) -> str:
     if not program.stopped_at:
         return ""
     ago = max(0, time.time() - program.stopped_at)
-    how = f"exit status {program.exit_status}" if program.exit_status >= 0 else "killed"
+    status = "" if program.exit_status is None else f" with status {program.exit_status}"
     memory = ", out of memory" if out_of_memory else ""
-    return f"ended {ago:.0f} s ago ({how}{memory})"
+    return f"ended {ago:.0f} s ago{status}{memory}"

@@ -29,14 +29,17 @@ _ALREADY_ADDED = 90
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """What supervisord says of one program. `state` is its own word: RUNNING, BACKOFF, FATAL …"""
+    """What supervisord says of one program. `state` is its own word: RUNNING, BACKOFF, FATAL …
+
+    `exit_status` is None unless the state is EXITED: in others supervisord doesn't remember it.
+    """
 
     name: str
     state: str
     pid: int
     started_at: float
     stopped_at: float
-    exit_status: int
+    exit_status: int | None
     detail: str
 
 
@@ -232,6 +235,6 @@ def _program(info: Mapping[str, Any]) -> Program:
         pid=info["pid"],
         started_at=float(info["start"]),
         stopped_at=float(info["stop"]),
-        exit_status=info["exitstatus"],
+        exit_status=info["exitstatus"] if info["statename"] == "EXITED" else None,
         detail=info["spawnerr"] or info["description"],
     )

@@ -1,5 +1,7 @@
 """Routes: what runs, how much of it, releases, and going back to one."""
 
+from collections.abc import Collection
+from dataclasses import replace
 from typing import Annotated
 
 from fastapi import APIRouter, Query
@@ -10,7 +12,7 @@ from server.api.context import Context, Ctx
 from server.deploys.changes import Restart, Rollback, Scale, check_quantities
 from server.deploys.rollout import current, formation
 from server.errors import Conflict, NotFound
-from server.models import App, Release
+from server.models import App, Release, Replica, ReplicaState
 from server.names import process_kind
 
 router = APIRouter(tags=["processes"])
@@ -24,7 +26,9 @@ def list_processes(context: Ctx, app: AppDep) -> schemas.Processes:
     if release is None:
         return schemas.Processes(replicas=[], formation={}, commands={})
     image = parts.releases.image(release)
-    replicas = current(parts.worker.replicas(app.name), release)
+    routed = parts.router.addresses(app.name)
+    found = current(parts.worker.replicas(app.name), release)
+    replicas = [_as_seen(replica, routed) for replica in found]
     return schemas.Processes(
         replicas=[schemas.ReplicaOut.of(one, context.usage.of(one.instance)) for one in replicas],
         formation=formation(image, parts.apps.formation(app)),
@@ -76,6 +80,14 @@ def roll_back(
         raise Conflict(f"{target.label} is live already", "Name another release.")
     deploy = context.deployer.submit(app, caller.account, Rollback(target))
     return schemas.Changed(deploy=schemas.DeployOut.of(deploy))
+
+
+def _as_seen(replica: Replica, routed: Collection[str]) -> Replica:
+    """A replica that visitors reach runs, while its worker still waits whether it stays up."""
+    answers = f"{replica.host}:{replica.port}" in routed and not replica.has_exited
+    if replica.state is ReplicaState.STARTING and answers:
+        return replace(replica, state=ReplicaState.RUNNING)
+    return replica
 
 
 def _live(context: Context, app: App) -> Release:

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+from server.deploys.narrator import readable
 from server.errors import ProbeFailed
 from server.models import Replica, ReplicaState
 from server.workers.client import Worker
@@ -79,7 +80,7 @@ class Prober:
         return found.state == ReplicaState.RUNNING
 
     def _failed(self, replica: Replica, what: str) -> ProbeFailed:
-        lines = self._worker.tail(replica.instance, _LINES)
+        lines = list(readable(self._worker.tail(replica.instance, _LINES)))[-_LINES:]
         said = "\n".join(f"    {line}" for line in lines)
         message = f"{replica.label} {what}"
         if said:

@@ -62,6 +62,10 @@ class Router:
         else:
             self._show(app, Problem.NO_WEB_REPLICAS, serving=False)
 
+    def addresses(self, app: str) -> set[str]:
+        """Which addresses ("host:port") the app's requests go to."""
+        return Slots(self._files(app)).addresses()
+
     def is_pointed_at(self, app: str, addresses: Sequence[str]) -> bool:
         """Whether `point_at` with these would change anything."""
         slots = Slots(self._files(app))

@@ -2,6 +2,7 @@
 
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,13 +23,15 @@ def test_a_pushed_app_answers_and_its_records_come(platform: Platform, ann: User
     assert "-----> Building v1 on worker local" in done.err
     assert "0 requests dropped" in done.err
     assert f"=====> v1 is live at http://first.localhost:{_router(platform)}" in done.err
+    assert [one["state"] for one in shop.json("ps")] == ["running"]
     assert shop.get() == (200, "hello 1")
 
-    def request_record() -> list[dict[str, object]]:
+    def request_record() -> list[dict[str, Any]]:
         found = shop.json("logs", "-n", "20")
         return [one for one in found if one["route"] == "/"]
 
-    record = eventually(request_record)[0]
+    (record,) = eventually(request_record)
+    assert 0 <= record["cpu_percent"] <= 100, "sampled since the probe, which left no record"
     assert list(record)[:10] == TEN_FIELDS
     assert record["status"] == 200
     assert record["url"] == f"http://first.localhost:{_router(platform)}/"
@@ -55,7 +58,8 @@ def test_a_broken_push_fails_and_the_same_push_can_be_tried_again(ann: User) -> 
     assert "[remote rejected] main -> main (deploy failed: web.1 ended while it was starting" in (
         first.err
     )
-    assert "ModuleNotFoundError: No module named 'nothing_like_this'" in first.err
+    said = [line.removeprefix("remote:  !").strip() for line in first.err.splitlines()]
+    assert "ModuleNotFoundError: No module named 'nothing_like_this'" in said, "plain, not JSON"
     assert app.get() == (200, "hello 1")
     second = app.push()
     assert second.status == 1, "the branch was put back, so that the push is not `up-to-date`"

@@ -18,6 +18,10 @@ class Emitted:
     def __init__(self) -> None:
         self.records: list[dict[str, Any]] = []
         self.fault: Exception | None = None
+        self.begun = False
+
+    def begin(self) -> None:
+        self.begun = True
 
     def emit(
         self,
@@ -128,6 +132,7 @@ def test_a_probe_is_answered_and_leaves_no_record() -> None:
     scene = Scene(answering("200 OK"))
     scene.environ["HTTP_X_KURAMA_PROBE"] = "1"
     assert scene.serve() == b"hello"
+    assert scene.emitted.begun
     assert not scene.emitted.records
 
 
