@@ -15,7 +15,7 @@ from agent.build import indexes
 from agent.build.plan import APP_DIR, SCRATCH, TREE, BuildPlan, Step
 from agent.faults import Fault, FaultCode
 from agent.runtime import Image, Limits, Output, Stop
-from agent.sandbox import environment, spec
+from agent.sandbox import environment, folders, spec
 from agent.sandbox.cgroups import Cgroups
 from agent.sandbox.identity import Identities
 from agent.sandbox.images import Images, StoredImage
@@ -107,7 +107,7 @@ class Builder:
         complete = site.venv / "kurama.json"
         if complete.exists():
             return True
-        shutil.rmtree(site.venv, ignore_errors=True)
+        folders.remove(site.venv)
         for name, text in plan.files.items():
             (site.scratch / name).write_text(self._filled(text, site))
             self._identities.give(site.uid, site.scratch / name)

@@ -1,12 +1,12 @@
 """The images of an app: a tree, a virtual environment, and what they were made from."""
 
 import json
-import shutil
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from agent.faults import Fault, FaultCode
+from agent.sandbox import folders
 from agent.sandbox.layout import Layout
 
 
@@ -52,11 +52,11 @@ class Images:
         folder = self._layout.app(app) / "images"
         deleted = [path.name for path in folder.glob("*") if path.name not in keep]
         for reference in deleted:
-            shutil.rmtree(folder / reference, ignore_errors=True)
+            folders.remove(folder / reference)
         needed = {self._venv(app, path.name) for path in folder.glob("*")}
         for venv in (self._layout.app(app) / "venvs").glob("*"):
             if venv.name not in needed:
-                shutil.rmtree(venv, ignore_errors=True)
+                folders.remove(venv)
         return deleted
 
     def tree(self, app: str, reference: str) -> Path:

@@ -5,7 +5,6 @@ import fcntl
 import json
 import os
 import secrets
-import shutil
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,7 +14,7 @@ from pathlib import Path
 
 from agent.faults import Fault, FaultCode
 from agent.runtime import Launch, ReplicaStatus
-from agent.sandbox import connections, environment, ports, spec
+from agent.sandbox import connections, environment, folders, ports, spec
 from agent.sandbox.cgroups import Cgroups
 from agent.sandbox.identity import Identities
 from agent.sandbox.images import Images, StoredImage
@@ -158,7 +157,7 @@ class Replicas:
         patience = max((file.grace_s for file in files), default=0.0) + _KILL_PATIENCE_S
         self._supervisor.stop([file.instance for file in files], patience)
         for file in files:
-            shutil.rmtree(self._layout.replica(file.instance), ignore_errors=True)
+            folders.remove(self._layout.replica(file.instance))
             self._cgroups.remove(file.instance)
 
     def _start_one(self, launch: Launch, image: StoredImage, number: int) -> ReplicaFile:

@@ -26,7 +26,7 @@ from agent.runtime import (
     ReplicaStatus,
     Stop,
 )
-from agent.sandbox import environment, jail, logs, spec, stats
+from agent.sandbox import environment, folders, jail, logs, spec, stats
 from agent.sandbox.builder import Builder
 from agent.sandbox.cgroups import Cgroups
 from agent.sandbox.images import Images
@@ -179,7 +179,7 @@ class SandboxRuntime:
         """See Runtime."""
         instances = [file.instance for file in self._replicas.files() if file.app == app]
         self._replicas.stop(instances, wait=True, drain=False)
-        shutil.rmtree(self._layout.app(app), ignore_errors=True)
+        folders.remove(self._layout.app(app))
 
     def shutdown(self) -> None:
         """See Runtime."""
