@@ -23,6 +23,7 @@ class Router:
         self._admin = admin or Admin(admin_socket(settings))
         self._pages = Pages()
         self._apps: set[str] = set()
+        self._gone: set[str] = set()
         self._lock = threading.Lock()
 
     def sync(self, apps: Iterable[str]) -> None:
@@ -42,11 +43,15 @@ class Router:
             self._load()
 
     def remove(self, app: str) -> None:
-        """Stop routing an app and forget its files."""
+        """Stop routing an app: from now on there is none of that name.
+
+        Caddy goes on for a moment with what it had, so the files say it too, until the next load.
+        """
         with self._lock:
+            self._show(app, Problem.NO_SUCH_APP, serving=False)
             self._apps.discard(app)
             self._load()
-        Slots(self._files(app)).remove()
+            self._gone.add(app)
 
     def reload(self) -> None:
         """Tell Caddy again what it should run; costs nothing when it runs it already."""
@@ -102,5 +107,8 @@ class Router:
         return self._folder / app
 
     def _load(self) -> None:
+        for app in self._gone - self._apps:
+            Slots(self._files(app)).remove()
+        self._gone.clear()
         names = sorted(self._apps)
         self._admin.load(configuration(self._settings, self._folder, names, self._pages))
