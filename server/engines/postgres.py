@@ -5,6 +5,8 @@ import subprocess
 import urllib.parse
 from pathlib import Path
 
+import psutil
+
 from server.engines import binaries, confine
 from server.errors import EngineError
 from server.settings import Settings
@@ -53,6 +55,7 @@ class EmbeddedPostgres:
             self._passwd.write_text(f"{_USER}:x:{self._uid}:{self._uid}::/:/bin/sh\n")
             for folder in (self._data, self._sockets):
                 os.chown(folder, self._uid, self._uid)
+        self._drop_stale_lock()
         if not (self._data / "PG_VERSION").exists():
             self._initialise()
 
@@ -79,11 +82,25 @@ class EmbeddedPostgres:
         host = urllib.parse.quote(str(self._sockets), safe="")
         return f"postgresql://{user}@/{database}?host={host}"
 
+    def _drop_stale_lock(self) -> None:
+        """Delete the lock of a server that is dead, but not yet buried.
+
+        PostgreSQL takes a zombie for a running server, and where process 1 buries nobody, as in
+        many a container, it would do so for ever. The caller has ended what ran in this home.
+        """
+        lock = self._data / "postmaster.pid"
+        try:
+            owner = psutil.Process(int(lock.read_text().partition("\n")[0]))
+            if owner.status() == psutil.STATUS_ZOMBIE:
+                lock.unlink()
+        except (OSError, ValueError, psutil.Error):
+            return
+
     def _initialise(self) -> None:
         command = [str(self._programs() / "initdb"), "--pgdata", str(self._data)]
         # Only the owner of the sockets' folder can reach the server at all.
         command += ["--username", "postgres", "--auth", "trust", "--encoding", "UTF8"]
-        command += ["--locale", "C.UTF-8", "--no-sync"]
+        command += ["--locale", "C.UTF-8"]
         done = subprocess.run(
             self._as_postgres(command), capture_output=True, text=True, timeout=120, check=False
         )
