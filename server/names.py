@@ -25,7 +25,10 @@ RESERVED_APPS = frozenset(
     "system www".split()
 )
 # Set by the platform for each replica: an app can't choose them.
-RESERVED_VARIABLES = frozenset({"PORT", "HOST", "HOME", "PATH", "VIRTUAL_ENV", "PYTHONPATH"})
+RESERVED_VARIABLES = frozenset(
+    "HOME HOST KURAMA_APP KURAMA_DATA_DIR KURAMA_PROCESS KURAMA_RELEASE KURAMA_REPLICA PATH PORT "
+    "PYTHONPATH VIRTUAL_ENV".split()
+)
 
 
 def app_name(text: str) -> str:
@@ -50,7 +53,7 @@ def variable_name(text: str) -> str:
             f"{_shown(text)} can't name a config variable",
             "A name is letters, digits and _, and doesn't start with a digit.",
         )
-    if text in RESERVED_VARIABLES or text.startswith("KURAMA_REPLICA"):
+    if text in RESERVED_VARIABLES:
         raise InvalidName(
             f"{text} is set by the platform",
             "Choose another name; see docs/reference/environment.md.",
