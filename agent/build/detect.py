@@ -4,10 +4,10 @@ import contextlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from agent.build import entrypoint, procfile, python_version, sources
+from agent.build import entrypoint, formats, procfile, python_version, sources
 from agent.build.plan import BuildPlan, Step
 from agent.build.pythons import Interpreter
-from agent.build.sources import Source
+from agent.build.source import Source
 from agent.build.tree import Tree, refuse
 from agent.faults import Fault
 
@@ -28,7 +28,7 @@ def plan(
     """
     pushed = Tree(tree)
     _check(pushed)
-    manifest = sources.manifest_of(pushed)
+    manifest = formats.manifest(pushed)
     chosen = python_version.choose(pushed, pythons, manifest)
     source = sources.choose(pushed, manifest, chosen.interpreter)
     run = _processes(pushed, source, environment or {})
@@ -66,6 +66,11 @@ class _Run:
 def _check(tree: Tree) -> None:
     """What no app should bring, and what each must."""
     for folder in tree.virtual_environments():
+        if folder == ".":
+            raise refuse(
+                "pyvenv.cfg is there: the repository itself is a virtual environment",
+                "Put the app's own files into a repository of their own, without bin/ and lib/.",
+            )
         raise refuse(
             f"{folder}/ is a virtual environment: it belongs to one machine, not into git",
             f"git rm -r --cached {folder} && echo {folder}/ >> .gitignore, then commit.",
@@ -87,7 +92,7 @@ def _processes(tree: Tree, source: Source, config: Mapping[str, str]) -> _Run:
         return _Run({"web": web}, pythonpath=path, notes=[found.note, *_flask(source)])
     if "web" not in written.processes:
         raise _no_web(tree, config)
-    path = ("src",) if not source.installs and tree.packages("src") else ()
+    path = ("src",) if not source.installs and entrypoint.has_source_folder(tree) else ()
     return _Run(written.processes, written.release_command, path)
 
 

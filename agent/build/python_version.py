@@ -1,39 +1,43 @@
 """Which Python the tree asks for, and which of the worker's it gets."""
 
+import configparser
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
-
+from agent.build import formats
+from agent.build.constraints import InvalidConstraint, Versions, poetry, standard
+from agent.build.formats import Manifest, Pipfile, UvLock
 from agent.build.pythons import Interpreter
 from agent.build.tree import Tree, refuse
 
-# "3.12", "3.12.4", "python-3.12.4", "cpython-3.12"
-_NAMED = re.compile(r"(?:c?python-)?(\d+)\.(\d+)(?:\.(\d+))?")
-# Poetry's own: ^3.11 is below 4, ~3.11 is below 3.12.
-_CARET = re.compile(r"\^\s*(\d+)((?:\.\d+)*)")
-_TILDE = re.compile(r"~\s*(\d+)\.(\d+)((?:\.\d+)*)")
+# "3", "3.12", "3.12.4", "3.12.x", "3.12-dev"; "python-", "cpython@" and the like may stand before
+# it, and uv's names go on with the platform. Of what pyenv calls "-dev" the release is taken.
+_NAMED = re.compile(
+    r"(?:c?python[-@]?)?v?(\d{1,3})(?:\.(\d{1,3}))?(?:\.(\d{1,3}|[xX*]))?"
+    r"(?:[-+](?:dev|linux|macos|windows)\S*)?"
+)
+_OTHERS = re.compile(r"(pypy|graalpy|jython|ironpython|stackless|micropython|(?:mini|ana)conda)\S*")
 
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What one file says. `exact` means that a patch version was named."""
+    """What one file says, at `place`. `exact`: a patch version, (3, 12, 4), was named."""
 
-    file: str
+    place: str
     said: str
-    allowed: SpecifierSet
-    exact: bool = False
+    allowed: Versions
+    exact: tuple[int, ...] = ()
 
     def allows(self, python: Interpreter) -> bool:
         """Whether the interpreter is what was asked for."""
-        return self.allowed.contains(python.text, prereleases=True)
+        return python.text in self.allowed
 
-    def allows_minor(self, python: Interpreter) -> bool:
-        """Whether it is, but for the patch version."""
-        wanted = _NAMED.fullmatch(self.said)
-        return bool(wanted and python.version[:2] == (int(wanted[1]), int(wanted[2])))
+    def nearly_allows(self, python: Interpreter) -> bool:
+        """Whether it is, but for a patch version that was named."""
+        return self.allows(python) or (
+            bool(self.exact) and python.version[:2] == tuple(self.exact[:2])
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,94 +48,148 @@ class Chosen:
     note: str = ""
 
 
-def choose(tree: Tree, pythons: Sequence[Interpreter], manifest: dict[str, Any] | None) -> Chosen:
-    """The first of `pythons` that every file of the tree allows; Fault where there is none.
+def choose(tree: Tree, pythons: Sequence[Interpreter], manifest: Manifest | None) -> Chosen:
+    """The first of `pythons` (one at least) that every file of the tree allows; Fault where none.
 
-    `manifest` is the content of pyproject.toml, where the tree has one.
+    A patch version that isn't there gives way to another of the same minor version.
     """
     wishes = list(_wishes(tree, manifest))
     fitting = [one for one in pythons if all(wish.allows(one) for wish in wishes)]
     if fitting:
         return Chosen(fitting[0])
-    loose = [one for one in pythons if all(w.allows(one) or w.allows_minor(one) for w in wishes)]
-    if loose and any(wish.exact for wish in wishes):
-        exact = next(wish for wish in wishes if wish.exact)
-        note = f"{exact.file} asks for Python {exact.said}; this worker has {loose[0].text}."
-        return Chosen(loose[0], note)
-    raise _none_fits(wishes, pythons)
+    near = [one for one in pythons if all(wish.nearly_allows(one) for wish in wishes)]
+    if not near:
+        raise _none_fits(wishes, pythons)
+    exact = next(wish for wish in wishes if not wish.allows(near[0]))
+    return Chosen(
+        near[0], f"{exact.place} asks for Python {exact.said}; this worker has {near[0].text}."
+    )
 
 
 def _none_fits(wishes: Sequence[Wish], pythons: Sequence[Interpreter]) -> Exception:
     installed = ", ".join(one.text for one in pythons)
-    asked = " and ".join(f"{wish.file} asks for Python {wish.said}" for wish in wishes)
-    alone = [wish for wish in wishes if any(wish.allows(one) for one in pythons)]
-    if len(wishes) > 1 and len(alone) == len(wishes):
-        return refuse(f"{asked}: no version here is both", f"This worker has {installed}.")
-    wish = next(wish for wish in wishes if wish not in alone)
-    newest = ".".join(pythons[0].text.split(".")[:2])
+    asked = " and ".join(f"{wish.place} asks for Python {wish.said}" for wish in wishes)
+    alone = [any(wish.allows(one) for one in pythons) for wish in wishes]
+    if all(alone):
+        return refuse(
+            f"{asked}: no Python here is both", f"This worker has {installed}. Make them agree."
+        )
+    wish = wishes[alone.index(False)]
     return refuse(
         f"{asked}, which this worker hasn't got",
-        f"It has {installed}. Write {newest}, say, into {wish.file}, or install that Python there.",
+        f"It has {installed}. {_change(wish, pythons[0])}, or install that Python there.",
     )
 
 
-def _wishes(tree: Tree, manifest: dict[str, Any] | None) -> Iterator[Wish]:
+def _change(wish: Wish, python: Interpreter) -> str:
+    """What to write so that `python` would be right."""
+    version = ".".join(python.text.split(".")[:2])
+    if wish.place == "uv.lock":
+        return f"Write >={version}, say, into pyproject.toml's requires-python, and run `uv lock`"
+    file = wish.place.partition(",")[0]
+    return f"Write {'>=' if file.endswith(('.toml', '.cfg')) else ''}{version}, say, into {file}"
+
+
+def _wishes(tree: Tree, manifest: Manifest | None) -> Iterator[Wish]:
     for file in (".python-version", "runtime.txt"):
         if tree.has(file):
-            wish = _named(file, tree.text(file))
-            if wish is not None:
-                yield wish
-    project = (manifest or {}).get("project", {})
-    if isinstance(project, dict) and isinstance(project.get("requires-python"), str):
-        yield _specified("pyproject.toml", project["requires-python"])
-    poetry = (manifest or {}).get("tool", {}).get("poetry", {}).get("dependencies", {})
-    if isinstance(poetry, dict) and isinstance(poetry.get("python"), str):
-        yield _poetry("pyproject.toml", poetry["python"])
+            yield from _first_line(file, tree.text(file))
+    if manifest is not None:
+        yield from _of_manifest(manifest)
+    if tree.has("setup.cfg"):
+        yield from _of_setup_cfg(tree.text("setup.cfg"))
+    if tree.has("uv.lock"):
+        locked = formats.read(UvLock, tree.toml("uv.lock"), "uv.lock").requires_python
+        if locked is not None and not _same(locked, manifest):
+            yield _specified("uv.lock", locked)
     if tree.has("Pipfile"):
-        yield from _pipfile(tree)
+        requires = formats.read(Pipfile, tree.toml("Pipfile"), "Pipfile").requires
+        said = requires.python_full_version or requires.python_version
+        if said:
+            yield from _named("Pipfile", said)
 
 
-def _named(file: str, text: str) -> Wish | None:
-    """A file that names one version in its first line that says anything."""
-    lines = [line.partition("#")[0].strip() for line in text.splitlines()]
-    said = next((line for line in lines if line), None)
-    if said is None or said == "system":
-        return None
+def _of_manifest(manifest: Manifest) -> Iterator[Wish]:
+    if manifest.project and manifest.project.requires_python is not None:
+        yield _specified("pyproject.toml", manifest.project.requires_python)
+    if manifest.tool.poetry:
+        for wish in manifest.tool.poetry.dependencies.get("python", ()):
+            yield _of_poetry("pyproject.toml", wish.version)
+
+
+def _of_setup_cfg(text: str) -> Iterator[Wish]:
+    """[options] python_requires; setuptools itself will say what is wrong with the file."""
+    parser = configparser.RawConfigParser(strict=False)
+    try:
+        parser.read_string(text)
+        said = parser.get("options", "python_requires", fallback="")
+    except configparser.Error:
+        return
+    if said.strip():
+        yield _specified("setup.cfg", said.strip())
+
+
+def _same(locked: str, manifest: Manifest | None) -> bool:
+    """Whether a lock repeats what the manifest says."""
+    said = manifest.project.requires_python if manifest and manifest.project else None
+    try:
+        return said is not None and standard(said) == standard(locked)
+    except InvalidConstraint:
+        return False
+
+
+def _first_line(file: str, text: str) -> Iterator[Wish]:
+    """A file whose first line that says anything names a version; pyenv has others below it."""
+    for number, line in enumerate(text.splitlines(), 1):
+        said = line.partition("#")[0].strip()
+        if said:
+            yield from _named(f"{file}, line {number}", said)
+            return
+
+
+def _named(place: str, said: str) -> Iterator[Wish]:
+    """The wish for a named version; none for "system", which is whatever there is."""
+    if said in ("system", "*"):
+        return
     match = _NAMED.fullmatch(said)
     if match is None:
-        raise refuse(f"{file}: {said[:40]!r} is no Python version", "Write 3.12, say.")
-    version = said.rpartition("-")[2]
-    specifier = f"=={version}" if match[3] else f"=={version}.*"
-    return Wish(file, version, SpecifierSet(specifier), exact=bool(match[3]))
+        yield _specified_or_refused(place, said)
+        return
+    numbers = tuple(int(part) for part in match.groups() if part and part.isdigit())
+    version = ".".join(map(str, numbers))
+    exact = numbers if len(numbers) == 3 else ()
+    specifiers = standard(f"=={version}" if exact else f"=={version}.*")
+    yield Wish(place, version, Versions(specifiers), exact)
+
+
+def _specified_or_refused(place: str, said: str) -> Wish:
+    """uv takes specifiers in .python-version too."""
+    if _OTHERS.match(said.lower()):
+        raise refuse(
+            f"{place}: {said[:40]!r} is not CPython, which is what Kurama runs apps with",
+            "Write 3.12, say.",
+        )
+    try:
+        return Wish(place, said[:80], Versions(standard(said)))
+    except InvalidConstraint:
+        raise refuse(f"{place}: {said[:40]!r} is no Python version", "Write 3.12, say.") from None
 
 
 def _specified(file: str, said: str) -> Wish:
     try:
-        return Wish(file, said, SpecifierSet(said))
-    except InvalidSpecifier:
+        return Wish(file, said[:80], Versions(standard(said)))
+    except InvalidConstraint:
         raise refuse(
-            f"{file}: requires-python {said[:40]!r} is no version specifier", "Write >=3.11, say."
+            f"{file}: {said[:80]!r} doesn't say which Pythons", "Write >=3.11, say."
         ) from None
 
 
-def _poetry(file: str, said: str) -> Wish:
-    """Poetry's way of writing specifiers, as the standard one."""
-    standard = _CARET.sub(lambda m: f">={m[1]}{m[2]},<{int(m[1]) + 1}", said)
-    standard = _TILDE.sub(lambda m: f">={m[1]}.{m[2]}{m[3]},<{m[1]}.{int(m[2]) + 1}", standard)
-    if standard.strip() == "*":
-        standard = ""
-    alternatives = [part.strip() for part in standard.split("||")]
-    if re.fullmatch(r"\d+(\.\d+)+", alternatives[0]):
-        alternatives[0] = f"=={alternatives[0]}.*"
-    return _specified(file, alternatives[0])
-
-
-def _pipfile(tree: Tree) -> Iterator[Wish]:
-    requires = tree.toml("Pipfile").get("requires", {})
-    if isinstance(requires, dict):
-        for key in ("python_full_version", "python_version"):
-            if isinstance(requires.get(key), str):
-                wish = _named("Pipfile", requires[key])
-                if wish is not None:
-                    yield wish
-                return
+def _of_poetry(file: str, said: str) -> Wish:
+    """Poetry would take 3.11 for 3.11.0 alone, which nobody means."""
+    version = f"{said.strip()}.*" if re.fullmatch(r"\s*\d+(\.\d+)?\s*", said) else said
+    try:
+        return Wish(file, said[:80], poetry(version))
+    except InvalidConstraint:
+        raise refuse(
+            f"{file}: {said[:80]!r} doesn't say which Pythons", "Write ^3.11, say."
+        ) from None

@@ -1,6 +1,7 @@
 """requirements.txt and what it includes: read for what it is made of, not to install it.
 
-uv installs it. What is found here decides when that has to be done again.
+uv installs it. What is found here decides when that has to be done again. Paths are uv's and pip's
+way: those of packages from the tree's top, those of other files from the file that names them.
 """
 
 import posixpath
@@ -8,79 +9,140 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from packaging.utils import canonicalize_name
+
+from agent.build import project
+from agent.build.plan import Step
+from agent.build.source import Source
 from agent.build.tree import Tree, refuse
 
-_INCLUDE = re.compile(r"(?:-r|-c|--requirement|--constraint)(?:[\s=]+|(?=\S))(.+)")
-_EDITABLE = re.compile(r"(?:-e|--editable)(?:[\s=]+|(?=\S))(.+)")
-_EXTRAS = re.compile(r"\[[^\]]*\]$")
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+FILE = "requirements.txt"
+_OPTION = re.compile(
+    r"(?P<flag>-[rcef]|--(?:requirement|constraint|editable|find-links))(?P<gap>[\s=]*)(?P<value>.*)"
+)
+_NAME = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[[^\]]*\])?\s*(@.*)?")
+_COMMENT = re.compile(r"(^|\s)#.*$")
+# What follows a path: extras, a fragment, a marker, options.
+_AFTER_PATH = re.compile(r"\s*(\[[^\]]*\]\s*)?(#.*|\s;.*|;\s.*|\s--.*)?$")
 _MOST_FILES = 50
+_CONDA = (
+    "A path of another machine, as conda writes it into `pip freeze`. Write names and versions: "
+    f"pip list --format=freeze > {FILE}"
+)
 
 
 @dataclass(slots=True)
 class Requirements:
     """`files`: those that are included, the first one first. `local`: folders and files of the
-    tree that are installed from where they stand, as (path, editable). `names`: of packages, in
-    lower case. `hashed`: whether any line has a hash.
+    tree that are installed from where they stand, as (path, editable). `links`: folders with
+    packages. `names`: of packages, normalised; `unnamed` says that there are others. `hashed`:
+    whether any line has a hash.
     """
 
     files: list[str]
     local: list[tuple[str, bool]]
+    links: list[str]
     names: set[str]
+    unnamed: bool = False
     hashed: bool = False
 
 
-def read(tree: Tree, name: str = "requirements.txt") -> Requirements:
+def source(tree: Tree) -> Source:
+    """How requirements.txt is installed; Fault where it names what isn't there."""
+    found = read(tree)
+    step = Step(
+        ("uv", "pip", "install", "--requirement", FILE),
+        f"Installing what {FILE} says" + (", checking hashes" if found.hashed else ""),
+    )
+    inputs = [*found.files, *found.links]
+    for path, editable in found.local:
+        inputs += project.local_inputs(tree, path, editable=editable)
+    notes = []
+    if (".", False) in found.local:
+        notes.append(f"Each push installs anew, for {FILE} has a copy of the project: `-e .`?")
+    return Source(
+        FILE,
+        [step],
+        inputs,
+        installs=any(path == "." for path, _ in found.local),
+        names=None if found.local or found.unnamed else frozenset(found.names),
+        notes=notes,
+    )
+
+
+def read(tree: Tree, name: str = FILE) -> Requirements:
     """What `name` is made of; Fault where it includes what isn't there."""
-    found = Requirements([], [], set())
-    _read_into(found, tree, name, f"{name} is missing")
+    found = Requirements([], [], [], set())
+    _read_into(found, tree, name, f"{name} is missing", counts=True)
     return found
 
 
-def _read_into(found: Requirements, tree: Tree, name: str, missing: str) -> None:
+def _read_into(found: Requirements, tree: Tree, name: str, missing: str, *, counts: bool) -> None:
+    """Read one file; what a file of constraints says doesn't count as asked for."""
     if name in found.files:
         return
-    if not tree.has(name) or len(found.files) >= _MOST_FILES:
+    if not tree.has(name):
         raise refuse(missing, "Commit that file, or take the line out.")
+    if len(found.files) >= _MOST_FILES:
+        raise refuse(f"{FILE} includes more than {_MOST_FILES} files", "Write it shorter.")
     found.files.append(name)
-    folder = posixpath.dirname(name)
     for number, line in _lines(tree.text(name)):
         place = f"{name}, line {number}"
-        if include := _INCLUDE.match(line):
-            target = include[1].strip().strip("\"'")
-            if "://" in target:
-                raise refuse(f"{place}: {target} is not in the repository", "Copy it there.")
-            inner = posixpath.normpath(posixpath.join(folder, target))
-            _read_into(found, tree, inner, f"{place}: {target} is not in the repository")
-        elif editable := _EDITABLE.match(line):
-            _add_local(found, tree, folder, editable[1], place, editable=True)
-        elif _is_path(line):
-            _add_local(found, tree, folder, line, place, editable=False)
-        elif match := _NAME.match(line):
-            found.names.add(match[0].lower().replace("_", "-"))
-            found.hashed = found.hashed or "--hash=" in line
+        if option := _OPTION.match(line):
+            _read_option(found, tree, name, place, option, counts=counts)
+        elif counts and not line.startswith("-"):
+            _read_requirement(found, tree, place, line)
 
 
-def _add_local(
-    found: Requirements, tree: Tree, folder: str, text: str, place: str, *, editable: bool
+def _read_option(
+    found: Requirements, tree: Tree, name: str, place: str, option: re.Match[str], *, counts: bool
 ) -> None:
-    path = text.partition(";")[0].strip().strip("\"'").removeprefix("file://")
-    path = _EXTRAS.sub("", path.partition("#")[0]).strip()
-    if "://" in path or path.startswith("git+"):
-        # From a repository elsewhere: uv's affair, with git on the worker.
-        return
-    inner = posixpath.normpath(posixpath.join(folder, path.removeprefix("/app/")))
-    if inner.startswith(("..", "/")) or not (tree.has(inner) or tree.has_folder(inner)):
+    flag, value = option["flag"], option["value"].strip()
+    if not option["gap"] or not value:
         raise refuse(
-            f"{place}: {path} is not in the repository",
-            "A path is relative to the file that names it, and must lead to what is committed.",
+            f"{place}: {option[0][:80]!r}", f"Write `{flag} ` and then what, with a space."
         )
-    found.local.append((inner, editable))
+    if flag in ("-e", "--editable"):
+        found.unnamed = True
+        if counts and (path := _path(value.partition(" @ ")[2] or value)):
+            found.local.append((project.local(tree, path, place), True))
+        return
+    value = value.strip("\"'")
+    inner = posixpath.normpath(posixpath.join(posixpath.dirname(name), value))
+    if flag in ("-f", "--find-links"):
+        found.links += [inner] if tree.has_folder(inner) or tree.has(inner) else []
+        return
+    missing = f"{place}: {value[:200]} is not in the repository"
+    if "://" in value:
+        raise refuse(missing, "Copy it there.")
+    wanted = counts and flag in ("-r", "--requirement")
+    _read_into(found, tree, inner, missing, counts=wanted)
+
+
+def _read_requirement(found: Requirements, tree: Tree, place: str, line: str) -> None:
+    found.hashed = found.hashed or "--hash=" in line
+    match = _NAME.match(line)
+    if match and (match[2] or not _is_path(line)):
+        found.names.add(canonicalize_name(match[1]))
+        path, hint = _path(match[2].removeprefix("@").strip()) if match[2] else "", _CONDA
+    else:
+        found.unnamed = True
+        path, hint = _path(line), ""
+    if path:
+        found.local.append((project.local(tree, path, place, hint), False))
+
+
+def _path(text: str) -> str:
+    """The path that a requirement leads to, or "" where it leads to another machine."""
+    path = _AFTER_PATH.sub("", text)
+    elsewhere = "://" in path and not path.startswith("file:")
+    return "" if elsewhere or path.startswith(("git+", "hg+", "svn+", "bzr+")) else path
 
 
 def _is_path(line: str) -> bool:
-    return line.startswith((".", "/", "file:")) or (
-        "/" in line.split(";")[0].split("@")[0] and "://" not in line
+    """Whether a line without a name's @ is a path or an address."""
+    return (
+        line.startswith((".", "/", "$", "file:")) or "/" in re.split(r"[;\s]", line, maxsplit=1)[0]
     )
 
 
@@ -89,7 +151,7 @@ def _lines(text: str) -> Iterator[tuple[int, str]]:
     begun, held = 0, ""
     for number, line in enumerate(text.splitlines(), 1):
         begun = begun or number
-        held += re.sub(r"(^|\s)#.*$", "", line)
+        held += _COMMENT.sub("", line)
         if held.endswith("\\"):
             held = held[:-1] + " "
             continue
