@@ -21,7 +21,7 @@ from agent.sandbox.identity import Identities
 from agent.sandbox.images import Images, StoredImage
 from agent.sandbox.jail import Jail, View, write_etc
 from agent.sandbox.layout import Layout
-from agent.sandbox.library import Library
+from agent.sandbox.library import Library, hook_step
 from agent.sandbox.options import Options
 
 _SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin"
@@ -75,7 +75,7 @@ class Builder:
         tree = folder / "src"
         shutil.move(context, tree)
         tree.chmod(0o755)
-        self._identities.give(uid, self._layout.app(app) / "images", folder, tree)
+        self._identities.give(uid, tree)
         library = self._library.path()
         fingerprint = self._library.stamped(plan.fingerprint)
         with self._site(app, uid, tree, fingerprint) as site:
@@ -104,21 +104,20 @@ class Builder:
         self, site: _Site, plan: BuildPlan, library: Path, output: Output, stop: Stop
     ) -> bool:
         """Have the virtual environment of this plan; return whether it was there already."""
-        complete = site.venv / "kurama.json"
-        if complete.exists():
+        receipt = self._layout.receipt(site.app, site.venv.name)
+        if receipt.exists() and site.venv.exists():
             return True
         folders.remove(site.venv)
         for name, text in plan.files.items():
             (site.scratch / name).write_text(self._filled(text, site))
             self._identities.give(site.uid, site.scratch / name)
         make = Step(("uv", "venv", "--quiet", "--python", plan.python, str(site.venv)), "")
-        for step in (make, *plan.steps):
+        for step in (make, *plan.steps, hook_step(site.venv, library)):
             if step.title:
                 output(step.title)
             self._run(site, plan, step, output, stop)
-        self._library.install(site.venv, library)
-        complete.write_text(json.dumps({"source": plan.source, "python": plan.python}))
-        self._identities.give(site.uid, complete)
+        receipt.parent.mkdir(mode=0o700, exist_ok=True)
+        receipt.write_text(json.dumps({"source": plan.source, "python": plan.python}))
         return False
 
     def _run(self, site: _Site, plan: BuildPlan, step: Step, output: Output, stop: Stop) -> None:
@@ -170,14 +169,13 @@ class Builder:
         )
 
     def _environment(self, site: _Site) -> dict[str, str]:
-        cache = self._layout.app(site.app) / "cache"
         return {
             "PATH": f"{site.venv}/bin:{self._uv.parent}:{_SYSTEM_PATH}",
             "HOME": "/tmp" if self._jail.confines else str(site.scratch),  # noqa: S108
             "LANG": "C.UTF-8",
             "VIRTUAL_ENV": str(site.venv),
             "UV_PROJECT_ENVIRONMENT": str(site.venv),
-            "UV_CACHE_DIR": str(cache),
+            "UV_CACHE_DIR": str(self._layout.cache(site.app)),
             "UV_PYTHON_DOWNLOADS": "never",
             "UV_COMPILE_BYTECODE": "1",
             "UV_NO_PROGRESS": "1",
@@ -188,7 +186,6 @@ class Builder:
         home = Path(plan.python).resolve().parent.parent
         python = [] if home.is_relative_to("/usr") else [home]
         certificates = environment.certificate_paths(self._host)
-        folder = self._layout.app(site.app)
         limits = Limits(self._options.build_memory, float(os.cpu_count() or 1))
         return View(
             app=site.app,
@@ -197,19 +194,19 @@ class Builder:
             tmp=site.scratch,
             etc=site.scratch / "etc",
             readable=[self._uv.resolve(), *python, *certificates, *indexes.local_paths(network)],
-            # One mount for both: uv links files from the cache into the environment.
-            writable=[folder],
+            # The cache and the environments in one mount: uv links files from one to the other.
+            writable=[self._layout.installed(site.app), site.scratch],
             groups=self._cgroups.groups(_group(site), limits),
         )
 
     @contextmanager
     def _site(self, app: str, uid: int | None, tree: Path, fingerprint: str) -> Iterator[_Site]:
-        folder = self._layout.app(app)
-        for path in (folder / "venvs", folder / "cache"):
-            path.mkdir(mode=0o700, exist_ok=True)
-            if uid is not None:
-                os.chown(path, uid, uid)
-        with tempfile.TemporaryDirectory(prefix="build-", dir=folder) as scratch:
+        installed = self._layout.installed(app)
+        if not installed.exists():
+            for path in (installed, installed / "venvs", installed / "cache"):
+                path.mkdir(mode=0o700)
+            self._identities.give(uid, installed)
+        with tempfile.TemporaryDirectory(prefix="build-", dir=self._layout.app(app)) as scratch:
             self._identities.give(uid, Path(scratch))
             write_etc(Path(scratch) / "etc", uid)
             site = _Site(app, uid, tree, self._layout.venv(app, fingerprint), Path(scratch))

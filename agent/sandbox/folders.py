@@ -12,8 +12,11 @@ def remove(folder: Path) -> None:
     An overlay leaves a folder that nobody may open, and an app can make as many as it likes; to
     anyone but root they are closed until their owner opens them.
     """
+    if folder.is_symlink():
+        folder.unlink()
+        return
     shutil.rmtree(folder, ignore_errors=True)
-    if folder.exists():
+    if folder.exists() and os.geteuid() != 0:
         _open(folder)
         shutil.rmtree(folder, ignore_errors=True)
 

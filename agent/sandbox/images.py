@@ -54,7 +54,10 @@ class Images:
         for reference in deleted:
             folders.remove(folder / reference)
         needed = {self._venv(app, path.name) for path in folder.glob("*")}
-        for venv in (self._layout.app(app) / "venvs").glob("*"):
+        for receipt in (self._layout.app(app) / "receipts").glob("*.json"):
+            if receipt.stem not in needed:
+                receipt.unlink()
+        for venv in (self._layout.installed(app) / "venvs").glob("*"):
             if venv.name not in needed:
                 folders.remove(venv)
         return deleted

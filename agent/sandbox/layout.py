@@ -1,13 +1,17 @@
 """Where the sandbox keeps what: one object that knows every path, and nothing else.
 
 HOME/apps/APP/images/REF/src, image.json    a build's tree and its description
-HOME/apps/APP/venvs/FINGERPRINT             a virtual environment, shared by images
-HOME/apps/APP/cache                         uv's cache, the app's own
+HOME/apps/APP/receipts/FINGERPRINT.json     that a virtual environment is complete
+HOME/apps/APP/installed/venvs/FINGERPRINT   a virtual environment, shared by images
+HOME/apps/APP/installed/cache               uv's cache, the app's own
 HOME/apps/APP/data                          /data in each replica: outlives releases
 HOME/replicas/INSTANCE/…                    a replica's description, writable layer, /tmp
 HOME/logs/INSTANCE.log, .log.1 …            its output, in a ring of files
 HOME/conf.d/INSTANCE.conf                   its program, for supervisord
 HOME/lib/HASH/flask_kurama                  the library that images are given
+
+Of an app's folder its builds see `installed` and its processes `data`: what is believed about an
+image stands where nothing that is pushed can write.
 """
 
 from dataclasses import dataclass
@@ -29,9 +33,21 @@ class Layout:
         """The folder of one image."""
         return self.app(app) / "images" / reference
 
+    def installed(self, app: str) -> Path:
+        """What builds of the app write, besides the tree that is built."""
+        return self.app(app) / "installed"
+
+    def cache(self, app: str) -> Path:
+        """What uv has downloaded and made for the app."""
+        return self.installed(app) / "cache"
+
     def venv(self, app: str, fingerprint: str) -> Path:
         """The virtual environment of all images with this fingerprint."""
-        return self.app(app) / "venvs" / fingerprint
+        return self.installed(app) / "venvs" / fingerprint
+
+    def receipt(self, app: str, fingerprint: str) -> Path:
+        """The file that is there once that virtual environment is complete."""
+        return self.app(app) / "receipts" / f"{fingerprint}.json"
 
     def replica(self, instance: str) -> Path:
         """The folder of one replica."""

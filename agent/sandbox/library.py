@@ -9,6 +9,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from agent.build.plan import Step
 from agent.faults import Fault, FaultCode
 from agent.sandbox.layout import Layout
 
@@ -41,14 +42,18 @@ class Library:
         """A virtual environment's name: what was installed, and with which library."""
         return hashlib.sha256(f"{fingerprint} {self._digest}".encode()).hexdigest()[:16]
 
-    def install(self, venv: Path, library: Path) -> None:
-        """Make the Python of `venv` find the library and run its hook when it starts."""
-        sites = list(venv.glob("lib/python*/site-packages"))
-        if len(sites) != 1:
-            raise Fault(FaultCode.INTERNAL, f"{venv} has {len(sites)} site-packages folders")
-        hook = sites[0] / _HOOK
-        hook.write_text(f"{library}\nimport flask_kurama.auto\n")
-        hook.chmod(0o644)
+
+def hook_step(venv: Path, library: Path) -> Step:
+    """What makes the Python of `venv` find the library and run its hook when it starts.
+
+    A step of the build, in its jail: by then the environment is the app's, links and all.
+    """
+    write = (
+        "import pathlib, sys, sysconfig\n"
+        f"pathlib.Path(sysconfig.get_path('purelib'), '{_HOOK}').write_text(sys.argv[1])"
+    )
+    text = f"{library}\nimport flask_kurama.auto\n"
+    return Step((str(venv / "bin" / "python"), "-I", "-c", write, text), "")
 
 
 def _find() -> Path:
