@@ -3,55 +3,30 @@
 Shapes only, and how they are read. What follows from their content is decided elsewhere.
 """
 
-from typing import Annotated, Any, TypeVar
+from typing import Any, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+import msgspec
+from msgspec import field
 
 from agent.build.tree import Tree, refuse
 
 S = TypeVar("S", bound="Shape")
-# What pydantic calls them, and what the files' own words are.
-_SAID = {
-    "bool_parsing": "should be true or false",
-    "bool_type": "should be true or false",
-    "dict_type": "should be a table",
-    "list_type": "should be a list",
-    "missing": "is missing",
-    "model_type": "should be a table",
-    "string_type": "should be a text",
-}
 
 
-class Shape(BaseModel):
+class Shape(msgspec.Struct, frozen=True, rename="kebab"):
     """A table, whose unknown keys are nobody's affair."""
-
-    model_config = ConfigDict(
-        frozen=True,
-        extra="ignore",
-        alias_generator=lambda name: name.replace("_", "-"),
-        populate_by_name=True,
-    )
 
 
 def read(shape: type[S], content: object, file: str) -> S:
     """`content` as a `shape`; Fault with the place in `file` where it isn't one."""
     try:
-        return shape.model_validate(content)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place = ".".join(str(part) for part in first["loc"])
-        said = _SAID.get(first["type"], first["msg"])
-        message = f"{file}: {place} {said}" if place else f"{file} {said}"
-        raise refuse(message, "Mend it, or have its tool write the file anew.") from None
+        return msgspec.convert(content, shape)
+    except msgspec.ValidationError as error:
+        said = str(error).replace("`$.", "`").replace("Object", "A table")
+        raise refuse(f"{file}: {said}", "Mend it, or have its tool write the file anew.") from None
 
 
-def _wishes(value: object) -> object:
-    """Poetry writes a dependency as a text, a table, or a list of tables."""
-    values = value if isinstance(value, list) else [value]
-    return [{"version": one} if isinstance(one, str) else one for one in values]
-
-
-class Wish(Shape):
+class Wish(Shape, frozen=True):
     """A dependency as Poetry writes it: a constraint on versions, and when it holds."""
 
     version: str = "*"
@@ -61,10 +36,17 @@ class Wish(Shape):
     optional: bool = False
 
 
-Wishes = Annotated[list[Wish], BeforeValidator(_wishes)]
+Said = str | Wish | list[str | Wish]
+"""Poetry writes a dependency as a constraint, as a table, or as a list of alternatives."""
 
 
-class Project(Shape):
+def wishes(said: Said) -> list[Wish]:
+    """The alternatives of a dependency."""
+    alternatives = said if isinstance(said, list) else [said]
+    return [Wish(version=one) if isinstance(one, str) else one for one in alternatives]
+
+
+class Project(Shape, frozen=True):
     """[project], see packaging.python.org."""
 
     name: str = ""
@@ -73,45 +55,45 @@ class Project(Shape):
     requires_python: str | None = None
 
 
-class Poetry(Shape):
+class Poetry(Shape, frozen=True):
     """[tool.poetry]."""
 
     name: str = ""
     package_mode: bool = True
     packages: list[Any] | None = None
-    dependencies: dict[str, Wishes] = {}
+    dependencies: dict[str, Said] = {}
 
 
-class Uv(Shape):
+class Uv(Shape, frozen=True):
     """[tool.uv]."""
 
     package: bool | None = None
     sources: dict[str, Any] = {}
 
 
-class Setuptools(Shape):
+class Setuptools(Shape, frozen=True):
     """[tool.setuptools]."""
 
     dynamic: dict[str, Any] = {}
 
 
-class Tools(Shape):
+class Tools(Shape, frozen=True):
     """[tool]."""
 
     poetry: Poetry | None = None
-    uv: Uv = Uv()
-    setuptools: Setuptools = Setuptools()
+    uv: Uv = field(default_factory=Uv)
+    setuptools: Setuptools = field(default_factory=Setuptools)
 
 
-class Manifest(Shape):
+class Manifest(Shape, frozen=True):
     """pyproject.toml."""
 
     project: Project | None = None
     build_system: dict[str, Any] | None = None
-    tool: Tools = Tools()
+    tool: Tools = field(default_factory=Tools)
 
 
-class UvSource(Shape):
+class UvSource(Shape, frozen=True):
     """Where uv takes a package from: one of these, or else an index or a repository."""
 
     editable: str | None = None
@@ -120,7 +102,7 @@ class UvSource(Shape):
     path: str | None = None
 
 
-class UvWish(Shape):
+class UvWish(Shape, frozen=True):
     """A dependency as uv.lock remembers it from pyproject.toml."""
 
     name: str
@@ -128,44 +110,44 @@ class UvWish(Shape):
     marker: str = ""
 
 
-class UvMetadata(Shape):
+class UvMetadata(Shape, frozen=True):
     """What the project said when it was locked."""
 
     requires_dist: list[UvWish] = []
 
 
-class UvPackage(Shape):
+class UvPackage(Shape, frozen=True):
     """One package of uv.lock."""
 
     name: str
-    source: UvSource = UvSource()
-    metadata: UvMetadata = UvMetadata()
+    source: UvSource = field(default_factory=UvSource)
+    metadata: UvMetadata = field(default_factory=UvMetadata)
 
 
-class UvLock(Shape):
+class UvLock(Shape, frozen=True):
     """uv.lock."""
 
     requires_python: str | None = None
     package: list[UvPackage] = []
 
 
-class PoetryFile(Shape):
+class PoetryFile(Shape, frozen=True):
     """One file of a package."""
 
     hash: str
 
 
-class PoetrySource(Shape):
+class PoetrySource(Shape, frozen=True):
     """Where Poetry takes a package from, if not from the usual index."""
 
     type: str = ""
     url: str = ""
     reference: str | None = None
-    resolved_reference: str | None = Field(default=None, alias="resolved_reference")
+    resolved_reference: str | None = field(default=None, name="resolved_reference")
     subdirectory: str | None = None
 
 
-class PoetryPackage(Shape):
+class PoetryPackage(Shape, frozen=True):
     """One package of poetry.lock; `groups` only since format 2.1, which settles everything."""
 
     name: str
@@ -173,27 +155,27 @@ class PoetryPackage(Shape):
     python_versions: str = "*"
     groups: list[str] | None = None
     markers: str | dict[str, str] | None = None
-    dependencies: dict[str, Wishes] = {}
+    dependencies: dict[str, Said] = {}
     extras: dict[str, list[str]] = {}
-    source: PoetrySource = PoetrySource()
+    source: PoetrySource = field(default_factory=PoetrySource)
     develop: bool = False
     files: list[PoetryFile] = []
 
 
-class PoetryMetadata(Shape):
+class PoetryMetadata(Shape, frozen=True):
     """[metadata]; the first formats keep the files apart from the packages, here."""
 
     files: dict[str, list[PoetryFile]] = {}
 
 
-class PoetryLock(Shape):
+class PoetryLock(Shape, frozen=True):
     """poetry.lock."""
 
     package: list[PoetryPackage]
-    metadata: PoetryMetadata = PoetryMetadata()
+    metadata: PoetryMetadata = field(default_factory=PoetryMetadata)
 
 
-class PipfileEntry(Shape):
+class PipfileEntry(Shape, frozen=True):
     """One package of Pipfile.lock."""
 
     version: str = ""
@@ -212,37 +194,37 @@ class PipfileEntry(Shape):
     bzr: str | None = None
 
 
-class PipfileHash(Shape):
+class PipfileHash(Shape, frozen=True):
     """Of the Pipfile."""
 
     sha256: str | None = None
 
 
-class PipfileMeta(Shape):
+class PipfileMeta(Shape, frozen=True):
     """What the lock was made of."""
 
-    hash: PipfileHash = PipfileHash()
+    hash: PipfileHash = field(default_factory=PipfileHash)
 
 
-class PipfileLock(Shape):
+class PipfileLock(Shape, frozen=True, kw_only=True):
     """Pipfile.lock."""
 
-    meta: PipfileMeta = Field(default=PipfileMeta(), alias="_meta")
+    meta: PipfileMeta = field(default_factory=PipfileMeta, name="_meta")
     default: dict[str, PipfileEntry]
 
 
-class PipfileRequires(Shape):
+class PipfileRequires(Shape, frozen=True):
     """[requires], with its keys as they are written."""
 
-    python_version: str | None = Field(default=None, alias="python_version")
-    python_full_version: str | None = Field(default=None, alias="python_full_version")
+    python_version: str | None = field(default=None, name="python_version")
+    python_full_version: str | None = field(default=None, name="python_full_version")
 
 
-class Pipfile(Shape):
+class Pipfile(Shape, frozen=True):
     """Pipfile."""
 
     packages: dict[str, Any] = {}
-    requires: PipfileRequires = PipfileRequires()
+    requires: PipfileRequires = field(default_factory=PipfileRequires)
 
 
 def one_line(text: str, file: str) -> str:

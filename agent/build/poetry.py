@@ -117,8 +117,8 @@ def _roots(manifest: Manifest, target: _Target) -> Extras:
     found: Extras = {}
     # Beside a standard list, Poetry's own table only says more of what stands there.
     if standard is None or "dependencies" in standard.dynamic or not standard.dependencies:
-        for name, wishes in own.items():
-            for wish in wishes:
+        for name, said in own.items():
+            for wish in formats.wishes(said):
                 if name != "python" and not wish.optional and target.wants(wish):
                     found.setdefault(canonicalize_name(name), set()).update(wish.extras)
     for line in standard.dependencies if standard else ():
@@ -151,9 +151,9 @@ def _dependencies(
         for extra in extras
         for line in package.extras.get(extra, ())
     }
-    for name, wishes in package.dependencies.items():
+    for name, said in package.dependencies.items():
         needed = canonicalize_name(name)
-        for wish in wishes:
+        for wish in formats.wishes(said):
             if target.wants(wish) and (not wish.optional or needed in brought):
                 yield needed, wish
 

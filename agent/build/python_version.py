@@ -113,7 +113,7 @@ def _of_manifest(manifest: Manifest) -> Iterator[Wish]:
     if manifest.project and manifest.project.requires_python is not None:
         yield _specified("pyproject.toml", manifest.project.requires_python)
     if manifest.tool.poetry:
-        for wish in manifest.tool.poetry.dependencies.get("python", ()):
+        for wish in formats.wishes(manifest.tool.poetry.dependencies.get("python", [])):
             yield _of_poetry("pyproject.toml", wish.version)
 
 
