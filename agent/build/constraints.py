@@ -33,7 +33,8 @@ def standard(text: str) -> SpecifierSet:
     try:
         specifiers = SpecifierSet(text)
         # A number that is too long for Python shows itself only when it is compared.
-        specifiers.contains("0")
+        for one in specifiers:
+            one.contains("0")
     except ValueError:
         raise InvalidConstraint(text) from None
     return specifiers

@@ -6,6 +6,7 @@ It reads syntax trees and runs nothing.
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import groupby
 
 from dotenv import dotenv_values
 
@@ -18,6 +19,8 @@ _LIKELY = ("wsgi", "app", "application", "main", "server", "run", "web", "factor
 _NOT = frozenset("conftest fabfile gunicorn_conf manage noxfile setup tasks".split())
 _SOURCE_FOLDER = "src"
 _INIT = "__init__"
+# How many modules are read, at most: nobody's application is behind so many others.
+_MOST_MODULES = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +76,14 @@ def find(tree: Tree, config: Mapping[str, str]) -> EntryPoint:
     named = _named(tree, config, modules)
     if named is not None:
         return named
-    found = [one for module in modules for one in _candidates(tree, module)]
-    if not found:
+    found: list[_Candidate] = []
+    for _, alike in groupby(modules[:_MOST_MODULES], key=lambda module: module.rank[:2]):
+        found = [one for module in alike for one in _candidates(tree, module)]
+        if found:
+            break
+    else:
         raise _nothing(modules)
-    best = min(found, key=lambda one: (one.module.rank[:2], one.is_factory, one.module.rank))
+    best = min(found, key=lambda one: (one.is_factory, one.module.rank))
     others = sorted({one.target for one in found if one.target != best.target})
     note = f"The Flask app is {best.target}"
     if others:

@@ -13,8 +13,10 @@ from agent.faults import Fault, FaultCode
 # No file that decides a build is larger.
 _MOST_BYTES = 5 * 1024 * 1024
 # No module that people write is: reading one takes a hundred times its size in memory.
-_MOST_MODULE_BYTES = 500 * 1024
+_MOST_MODULE_BYTES = 200 * 1024
 _MOST_MESSAGE = 2000
+# Of a line of TOML: tomllib takes the square of a dotted key's length.
+_MOST_DOTS = 500
 # Folders that hold nothing of the application's own.
 _SKIPPED = frozenset(
     "__pycache__ alembic bench benchmarks build dist doc docs env example examples migrations "
@@ -88,8 +90,11 @@ class Tree:
     def toml(self, name: str) -> dict[str, Any]:
         """A TOML file's content, read once; Fault, with the place, where it isn't TOML."""
         if name not in self._parsed:
+            text = self.text(name)
+            if any(line.count(".") > _MOST_DOTS for line in text.splitlines()):
+                raise refuse(f"{name} nests too deeply", "It must be TOML.")
             try:
-                self._parsed[name] = tomllib.loads(self.text(name))
+                self._parsed[name] = tomllib.loads(text)
             except ValueError as error:
                 raise refuse(f"{name}: {error}", "It must be TOML: mend that line.") from None
             except RecursionError:
@@ -113,7 +118,7 @@ class Tree:
         try:
             with tokenize.open(path) as file:
                 return file.read()
-        except (SyntaxError, UnicodeDecodeError, OSError):
+        except (SyntaxError, UnicodeDecodeError, LookupError, OSError):
             return None
 
     def modules(self) -> list[str]:
