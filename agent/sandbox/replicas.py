@@ -212,9 +212,9 @@ class Replicas:
             {**launch.environment, **own},
             self._host_environment,
         )
-        shell = ["sh", "-c", image.processes[launch.process]]
+        command = spec.shell(image.processes[launch.process])
         path = folder / "spec.json"
-        return spec.write(path, self._jail, view, shell, variables, groups)
+        return spec.write(path, self._jail, view, command, variables, groups)
 
     def view(self, app: str, image: StoredImage, folder: Path, groups: Sequence[object]) -> View:
         """What a process of `image` sees, with `folder` for what it writes."""
