@@ -84,6 +84,12 @@ class Replicas:
     def start(self, launch: Launch) -> list[ReplicaStatus]:
         """Start `launch.count` replicas; return them as they are now: just begun."""
         image = self._images.load(launch.app, launch.image)
+        if launch.process not in image.processes:
+            raise Fault(
+                FaultCode.START_FAILED,
+                f"The image {launch.image} of {launch.app} has no process {launch.process}",
+                f"It has {', '.join(sorted(image.processes))}: the Procfile names them.",
+            )
         with self.locked():
             started = [
                 self._start_one(launch, image, number)
@@ -286,6 +292,13 @@ def _detail(program: Program, out_of_memory: int) -> str:
     if not program.stopped_at:
         return ""
     ago = max(0, time.time() - program.stopped_at)
-    how = f"exit status {program.exit_status}" if program.exit_status >= 0 else "killed"
-    memory = ", out of memory" if out_of_memory else ""
-    return f"ended {ago:.0f} s ago ({how}{memory})"
+    known = [_how(program), "out of memory" if out_of_memory else ""]
+    reasons = ", ".join(filter(None, known))
+    return f"ended {ago:.0f} s ago" + (f" ({reasons})" if reasons else "")
+
+
+def _how(program: Program) -> str:
+    """How it ended; "" where supervisord has forgotten that: when it tries again, and runs it."""
+    if program.state not in ("EXITED", "STOPPED"):
+        return ""
+    return f"exit status {program.exit_status}" if program.exit_status >= 0 else "killed"
