@@ -76,6 +76,13 @@ class Process:
         return self._process is not None and self._process.poll() is None
 
     @property
+    def status(self) -> dict[str, str]:
+        """What the kernel says of it, by the names of proc(5)."""
+        assert self._process is not None
+        lines = Path("/proc", str(self._process.pid), "status").read_text().splitlines()
+        return {name: text.strip() for name, _, text in (line.partition(":") for line in lines)}
+
+    @property
     def said(self) -> str:
         """What it has printed."""
         return self._log.read_text(errors="replace")
