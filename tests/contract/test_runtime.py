@@ -136,7 +136,8 @@ def test_output_that_is_given_up_is_told(runtime: Runtime, blog: Tenant) -> None
     [first] = chunks_of(late, replica.instance)
     late.close()
     assert first.gap
-    assert int(first.lines[0][:6]) > 0
+    # A file may begin with the end of a line: the first one doesn't count.
+    assert int(first.lines[1][:6]) > 0
 
 
 def test_odd_bytes_in_the_output(runtime: Runtime, blog: Tenant) -> None:
