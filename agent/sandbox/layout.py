@@ -10,6 +10,9 @@ HOME/conf.d/INSTANCE.conf                   its program, for supervisord
 HOME/lib/HASH/flask_kurama                  the library that images are given
 """
 
+import contextlib
+import os
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,3 +62,17 @@ class Layout:
         """Make the folders that are always there."""
         for name in ("apps", "replicas", "logs", "conf.d", "lib"):
             (self.home / name).mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def delete(folder: Path) -> None:
+    """Delete a folder and all that an app has left in it.
+
+    Some of it may have no permissions even for its owner: folders that the app made so, and the
+    work folder of every overlay.
+    """
+    for path, folders, _ in os.walk(folder):
+        for inner in (Path(path) / name for name in folders):
+            if not inner.is_symlink():
+                with contextlib.suppress(OSError):
+                    inner.chmod(0o700)
+    shutil.rmtree(folder, ignore_errors=True)

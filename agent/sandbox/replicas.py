@@ -5,7 +5,6 @@ import fcntl
 import json
 import os
 import secrets
-import shutil
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,7 +19,7 @@ from agent.sandbox.cgroups import Cgroups
 from agent.sandbox.identity import Identities
 from agent.sandbox.images import Images, StoredImage
 from agent.sandbox.jail import Jail, View, write_etc
-from agent.sandbox.layout import Layout
+from agent.sandbox.layout import Layout, delete
 from agent.sandbox.options import Options
 from agent.sandbox.supervisor import Program, Supervisor
 
@@ -164,7 +163,7 @@ class Replicas:
         patience = max((file.grace_s for file in files), default=0.0) + _KILL_PATIENCE_S
         self._supervisor.stop([file.instance for file in files], patience)
         for file in files:
-            shutil.rmtree(self._layout.replica(file.instance), ignore_errors=True)
+            delete(self._layout.replica(file.instance))
             self._cgroups.remove(file.instance)
 
     def _start_one(self, launch: Launch, image: StoredImage, number: int) -> ReplicaFile:

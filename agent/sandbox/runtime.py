@@ -30,7 +30,7 @@ from agent.sandbox import environment, jail, logs, spec, stats
 from agent.sandbox.builder import Builder
 from agent.sandbox.cgroups import Cgroups
 from agent.sandbox.images import Images
-from agent.sandbox.layout import Layout
+from agent.sandbox.layout import Layout, delete
 from agent.sandbox.options import Options
 from agent.sandbox.replicas import Replicas
 
@@ -179,7 +179,7 @@ class SandboxRuntime:
         """See Runtime."""
         instances = [file.instance for file in self._replicas.files() if file.app == app]
         self._replicas.stop(instances, wait=True, drain=False)
-        shutil.rmtree(self._layout.app(app), ignore_errors=True)
+        delete(self._layout.app(app))
 
     def shutdown(self) -> None:
         """See Runtime."""
