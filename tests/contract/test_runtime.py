@@ -317,6 +317,8 @@ def test_an_app_is_removed(runtime: Runtime, blog: Tenant, blog2: Tenant) -> Non
     gone.build()
     [replica], [theirs] = gone.start(), blog2.start()
     ask(replica, "(Path(os.environ['KURAMA_DATA_DIR']) / 'kept').write_text('yes')")
+    ask(replica, "os.makedirs(os.path.join(os.environ['KURAMA_DATA_DIR'], 'shut/inner'))")
+    ask(replica, "os.chmod(os.path.join(os.environ['KURAMA_DATA_DIR'], 'shut'), 0)")
     runtime.remove("blo")
     assert not is_up(replica)
     assert gone.instances == []
