@@ -6,12 +6,14 @@ Everything is tried from inside, by code that the app's owner pushed.
 import contextlib
 import http.client
 import os
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 
+from agent.faults import Fault
 from agent.runtime import Limits, ReplicaStatus, Runtime
 from tests.conftest import eventually, needs
 from tests.contract.conftest import ISOLATING, Host
@@ -177,6 +179,44 @@ def test_too_much_memory(runtime: Runtime, blog: Tenant, victim: ReplicaStatus) 
     eventually(reported)
     answers(hog)
     assert ask(victim, "True")
+
+
+def test_limits_go_with_what_they_held(runtime: Runtime, blog: Tenant) -> None:
+    """Of replicas that have ended no group is left, however busy they were."""
+    needs(bool(runtime.describe()["cgroups"]), "cgroups can't be written here")
+    root = Path("/sys/fs/cgroup")
+    replicas = blog.start(4, release=4)
+    for replica in replicas:
+        assert [
+            *root.glob(f"kurama/{replica.instance}"),
+            *root.glob(f"*/kurama/{replica.instance}"),
+        ]
+        ask(replica, "[subprocess.Popen(['sleep', '60']).pid for _ in range(20)]")
+    runtime.stop([replica.instance for replica in replicas], wait=True)
+    for replica in replicas:
+        assert not list(root.glob(f"kurama/{replica.instance}"))
+        assert not list(root.glob(f"*/kurama/{replica.instance}"))
+
+
+def test_limits_go_with_a_one_off(runtime: Runtime, blog: Tenant) -> None:
+    """Also when it is ended in the middle, with children that nobody waits for."""
+    needs(bool(runtime.describe()["cgroups"]), "cgroups can't be written here")
+    stop, groups = threading.Event(), set[str]()
+    command = "for i in 1 2 3 4 5 6 7 8; do setsid sleep 61.375 & done; echo up; sleep 61.375"
+
+    def output(_line: str) -> None:
+        for process in psutil.process_iter(["cmdline"]):
+            if process.info["cmdline"] == ["sleep", "61.375"]:
+                lines = Path("/proc", str(process.pid), "cgroup").read_text().splitlines()
+                groups.update(line.rpartition("/")[2] for line in lines if "/kurama/" in line)
+        stop.set()
+
+    with pytest.raises(Fault):
+        runtime.run(blog.image, "blog", command, {}, Limits(10**8, 1.0), output, stop)
+    assert len(groups) == 1
+    [name] = groups
+    assert not list(Path("/sys/fs/cgroup").glob(f"*/kurama/{name}"))
+    assert not Path("/sys/fs/cgroup/kurama", name).exists()
 
 
 def test_too_many_processes(runtime: Runtime, blog: Tenant, victim: ReplicaStatus) -> None:
