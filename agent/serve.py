@@ -83,7 +83,13 @@ class Server:
             traceback.print_exc()
             problem = f"{type(error).__name__} in {request.method}: {error}"
             end = _failure(request.id, Fault(FaultCode.INTERNAL, problem))
-        self._send(end)
+        try:
+            self._send(end)
+        except wire.WireError as error:
+            # The caller must hear of that, too, or it would wait for an end that never comes.
+            self._send(
+                _failure(request.id, Fault(FaultCode.INTERNAL, f"{request.method}: {error}"))
+            )
         with self._idle:
             self._running.pop(request.id, None)
             self._idle.notify_all()

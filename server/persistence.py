@@ -28,7 +28,10 @@ async def _store(this: Service, writer: RecordWriter) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
-    bus = await connected(addresses.bus_url(settings), this.name)
+    if this.stopping.is_set():
+        # By a signal that came before ours were asked for.
+        return
+    bus = await connected(addresses.bus_url(settings), this.name, stopping)
     await bus.provide(int(settings.bus.max_bytes))
     quarantine = settings.home / "quarantine" / "persistence.ndjson"
     storing = Storing(bus, writer, this.heart.beat, settings.logs.retention, quarantine)

@@ -4,7 +4,9 @@
 no child escapes. What is here besides reads what a group has used.
 """
 
+import errno
 import os
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +15,8 @@ from agent.runtime import Limits
 
 _PERIOD_US = 100_000
 _MAX_PROCESSES = 1024
+_REMOVE_PATIENCE_S = 2.0
+_POLL_S = 0.01
 _V1_CONTROLLERS = ("memory", "cpu", "cpuacct", "pids")
 
 
@@ -89,14 +93,18 @@ class Cgroups:
         return _keyed(file).get("oom_kill", 0)
 
     def remove(self, name: str) -> None:
-        """Remove the groups of a replica that has ended; one that still has processes stays."""
-        paths = [self._root / "kurama" / name]
-        paths += [self._v1(controller, name) for controller in _V1_CONTROLLERS]
-        for path in paths:
-            try:
-                path.rmdir()
-            except OSError:
-                continue
+        """Remove the groups of a replica that has ended.
+
+        What was killed is in its group for some milliseconds more; one that has processes for
+        longer stays.
+        """
+        left = [self._root / "kurama" / name]
+        left += [self._v1(controller, name) for controller in _V1_CONTROLLERS]
+        deadline = time.monotonic() + _REMOVE_PATIENCE_S
+        while left := [path for path in left if _is_busy(path)]:
+            if time.monotonic() > deadline:
+                return
+            time.sleep(_POLL_S)
 
     def _v1(self, controller: str, name: str) -> Path:
         return self._root / controller / "kurama" / name
@@ -127,6 +135,15 @@ class Cgroups:
             if not wanted <= set(control.read_text().split()):
                 control.write_text("+cpu +memory +pids")
         return True
+
+
+def _is_busy(group: Path) -> bool:
+    """Remove a group; whether it can't be because there is still somebody in it."""
+    try:
+        group.rmdir()
+    except OSError as error:
+        return error.errno == errno.EBUSY
+    return False
 
 
 def _number(file: Path) -> int | None:

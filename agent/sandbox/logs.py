@@ -71,11 +71,13 @@ class Stream:
             self._open(None)
             if self._file is None:
                 return None
+        # Asked first: what is read from a file that was rotated before is all that it will hold.
+        rotated = self._rotated()
         data = os.pread(self._file.fileno(), _READ, self._offset)
         end = _last_line_end(data)
         if not end and len(data) < _READ:
             # No whole line yet: it may go on in this file, or the file was rotated or given up.
-            if self._rotated():
+            if rotated:
                 end = len(data)
                 if not end:
                     self._next()
@@ -222,7 +224,8 @@ class Follower:
             self._streams[instance] = stream
             if chunk is not None:
                 chunks.append(chunk)
-                size += sum(len(line) for line in chunk.lines)
+                # An empty line takes room on the wire, too.
+                size += sum(len(line) + 1 for line in chunk.lines)
             if size > most:
                 break
         return chunks

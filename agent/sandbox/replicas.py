@@ -83,6 +83,12 @@ class Replicas:
     def start(self, launch: Launch) -> list[ReplicaStatus]:
         """Start `launch.count` replicas; return them as they are now: just begun."""
         image = self._images.load(launch.app, launch.image)
+        if launch.process not in image.processes:
+            raise Fault(
+                FaultCode.START_FAILED,
+                f"The image {launch.image} of {launch.app} has no process {launch.process}",
+                f"It has {', '.join(sorted(image.processes))}: the Procfile names them.",
+            )
         with self.locked():
             started = [
                 self._start_one(launch, image, number)
@@ -211,9 +217,9 @@ class Replicas:
             {**launch.environment, **own},
             self._host_environment,
         )
-        shell = ["sh", "-c", image.processes[launch.process]]
+        command = spec.shell(image.processes[launch.process])
         path = folder / "spec.json"
-        return spec.write(path, self._jail, view, shell, variables, groups)
+        return spec.write(path, self._jail, view, command, variables, groups)
 
     def view(self, app: str, image: StoredImage, folder: Path, groups: Sequence[object]) -> View:
         """What a process of `image` sees, with `folder` for what it writes."""

@@ -152,7 +152,7 @@ class SandboxRuntime:
                 app, stored, self._layout, self._jail, view, config, self._host
             )
             launch = spec.write(
-                folder / "spec.json", self._jail, view, ["sh", "-c", command], variables, groups
+                folder / "spec.json", self._jail, view, spec.shell(command), variables, groups
             )
             try:
                 return process.run(

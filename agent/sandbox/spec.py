@@ -11,6 +11,15 @@ from agent.sandbox.jail import Jail, View
 _LAUNCH = Path(__file__).with_name("launch.py")
 _OPEN_FILES = 8192
 _PROCESSES = 1024
+# A stop signals the whole group. Without a trap the shell would die of it at once, and bubblewrap
+# would kill at that moment what the shell has started (without bubblewrap it would live on,
+# forgotten). With one the shell waits for its command and ends with it, as it ended.
+_PATIENT = "trap 'exit $?' TERM"
+
+
+def shell(command: str) -> list[str]:
+    """The argument list of a shell that runs `command` and lets it end in its own time."""
+    return ["sh", "-c", f"{_PATIENT}\n{command}"]
 
 
 def write(

@@ -25,13 +25,17 @@ Count = Annotated[int, Query(ge=0, le=_MOST_RECORDS, description="how many of th
 Time = Annotated[str | None, Query(description="RFC 3339, or a length of time ago: 5m, 2h")]
 
 
+def _text(most: int, description: str) -> Any:
+    return Query(max_length=most, pattern=schemas.NO_NUL, description=description)
+
+
 def wanted(
     app: AppDep,
     since: Time = None,
     until: Time = None,
     level: Annotated[Level | None, Query(description="the lowest level")] = None,
-    process: Annotated[str | None, Query(max_length=100, description="web, or web.1")] = None,
-    grep: Annotated[str | None, Query(max_length=1000, description="text in the message")] = None,
+    process: Annotated[str | None, _text(100, "web, or web.1")] = None,
+    grep: Annotated[str | None, _text(1000, "text in the message")] = None,
 ) -> RecordFilter:
     """The filter that a query states.
 

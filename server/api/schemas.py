@@ -13,12 +13,16 @@ class _In(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
+# Of text that goes to PostgreSQL, which holds no NUL.
+NO_NUL = r"^[^\x00]*$"
+
+
 class Login(_In):
     """Who logs in; `name` says where the token will be used."""
 
-    email: str = Field(max_length=256)
+    email: str = Field(max_length=256, pattern=NO_NUL)
     password: str = Field(max_length=1024)
-    name: str = Field(default="api", max_length=100)
+    name: str = Field(default="api", max_length=100, pattern=NO_NUL)
 
 
 class NewAccount(_In):

@@ -63,26 +63,40 @@ class Bus:
             log.warning("bus: %s", error)
 
         try:
-            await self._client.connect(
-                self._url,
-                name=self._name,
-                connect_timeout=_CONNECT_TIMEOUT_S,
-                allow_reconnect=False,
-                error_cb=on_error,
-            )
-            await self._client.close()
-            # Only a connection that was there once is worth waiting for without end.
-            self._client = await nats.connect(
-                self._url,
-                name=self._name,
-                connect_timeout=_CONNECT_TIMEOUT_S,
-                max_reconnect_attempts=-1,
-                reconnect_time_wait=0.25,
-                error_cb=on_error,
-            )
+            # The driver's own patience with a first connection is two minutes.
+            async with asyncio.timeout(_CONNECT_TIMEOUT_S):
+                await self._probe()
+                # Only a connection that was there once is worth waiting for without end.
+                self._client = await nats.connect(
+                    self._url,
+                    name=self._name,
+                    connect_timeout=_CONNECT_TIMEOUT_S,
+                    max_reconnect_attempts=-1,
+                    reconnect_time_wait=0.25,
+                    error_cb=on_error,
+                )
         except (OSError, nats.errors.Error, TimeoutError) as error:
             raise StreamError(f"The bus (NATS) can't be reached: {error or 'timeout'}") from error
         self._stream = self._client.jetstream(timeout=_PUBLISH_TIMEOUT_S)
+
+    async def _probe(self) -> None:
+        """Raise at once what stands in the way of a connection."""
+
+        async def ignore(_error: Exception) -> None:
+            """It is raised, too."""
+
+        probe = Client()
+        try:
+            await probe.connect(
+                self._url,
+                connect_timeout=_CONNECT_TIMEOUT_S,
+                allow_reconnect=False,
+                max_reconnect_attempts=1,
+                reconnect_time_wait=0,
+                error_cb=ignore,
+            )
+        finally:
+            await probe.close()
 
     async def provide(self, max_bytes: int) -> None:
         """Make the stream and its consumers, or bring them to what they should be."""
@@ -152,15 +166,19 @@ class Bus:
         return self._stream
 
 
-async def connected(url: str, name: str) -> Bus:
-    """A connected bus; waits for one that is just starting, StreamError if it stays away."""
+async def connected(url: str, name: str, stopping: asyncio.Event | None = None) -> Bus:
+    """A connected bus; waits for one that is just starting.
+
+    StreamError if it stays away, or is away when `stopping` is set.
+    """
     bus = Bus(url, name)
     deadline = asyncio.get_running_loop().time() + _START_PATIENCE_S
     while not bus.is_connected:
         try:
             await bus.connect()
         except StreamError:
-            if asyncio.get_running_loop().time() > deadline:
+            told_to_stop = stopping is not None and stopping.is_set()
+            if told_to_stop or asyncio.get_running_loop().time() > deadline:
                 raise
             await asyncio.sleep(_START_RETRY_S)
     return bus

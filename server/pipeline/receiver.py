@@ -35,6 +35,8 @@ _LONGEST_LINE = 1024 * 1024
 # Larger messages than this the bus would refuse.
 _BATCH = 512 * 1024
 _RETRY_S = 0.2
+# What PostgreSQL's integer holds.
+_MOST_RELEASE = 2**31 - 1
 
 log = logging.getLogger(__name__)
 
@@ -70,10 +72,13 @@ class Receiver:
         self._max_connections = max_connections
         self.counters = Counters()
         self.waiting = 0
+        self._tasks: set[asyncio.Task[None] | None] = set()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One connection, from its first line to its end."""
+        """One connection, from its first line to its end, or to `close`."""
         self.counters.connections += 1
+        task = asyncio.current_task()
+        self._tasks.add(task)
         try:
             if self.counters.connections > self._max_connections:
                 raise StreamError(f"More than {self._max_connections} connections")
@@ -82,11 +87,20 @@ class Receiver:
             await self._relay(reader, writer, hello)
         except KuramaError as error:
             writer.write(orjson.dumps({"error": error.message}) + b"\n")
-        except (ConnectionError, asyncio.IncompleteReadError):
+        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            # Cancelled by `close`: what was not answered the sender sends again.
             pass
         finally:
             self.counters.connections -= 1
+            self._tasks.discard(task)
             writer.close()
+
+    async def close(self) -> None:
+        """End every connection."""
+        tasks = [task for task in self._tasks if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _greet(self, reader: asyncio.StreamReader) -> _Hello:
         try:
@@ -192,12 +206,14 @@ def _trusted(line: bytes) -> tuple[str, bytes] | None:
     record = decode(line, orjson.loads)
     if record is None:
         return None
-    fields: dict[str, Any] = orjson.loads(line)
+    # As `decode` reads it: bytes that aren't UTF-8 are no reason to refuse it.
+    fields: dict[str, Any] = orjson.loads(line.decode("utf-8", "replace"))
+    release = fields.get("release")
     origin = Origin(
-        token(fields.get("app", "")),
-        token(fields.get("process", "external")),
+        token(fields.get("app") or ""),
+        token(fields.get("process") or "external"),
         str(fields.get("replica") or "external")[:100],
-        fields["release"] if isinstance(fields.get("release"), int) else None,
+        release if type(release) is int and 0 <= release <= _MOST_RELEASE else None,
         fields["worker"][:100] if isinstance(fields.get("worker"), str) else None,
     )
     return subject(origin.app, origin.process), origin.stamp(record)

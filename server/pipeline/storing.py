@@ -4,8 +4,8 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +67,7 @@ class Storing:
 
     async def _store(self, messages: Sequence[Msg], stopping: asyncio.Event) -> None:
         """Write the records of these messages, then acknowledge; wait while PostgreSQL is away."""
-        records = [orjson.loads(line) for one in messages for line in one.data.splitlines()]
+        records = self._decoded(line for one in messages for line in one.data.splitlines())
         while True:
             try:
                 await asyncio.to_thread(self._write, records)
@@ -83,8 +83,24 @@ class Storing:
         for message in messages:
             await message.ack()
 
+    def _decoded(self, lines: Iterable[bytes]) -> list[dict[str, Any]]:
+        """The records in `lines`; what is none is set aside, or it would come again for ever."""
+        records = []
+        for line in lines:
+            try:
+                record = orjson.loads(line)
+                date.fromisoformat(record["timestamp"][:10])
+            except (ValueError, TypeError, KeyError) as error:
+                text = line.decode("utf-8", "replace")
+                self._set_aside({"line": text}, StoreError(f"It is no record: {error}"))
+            else:
+                records.append(record)
+        return records
+
     def _write(self, records: Sequence[dict[str, Any]]) -> None:
         """Store a batch; one record that PostgreSQL refuses doesn't keep the others out."""
+        if not records:
+            return
         try:
             new = self._writer.write(records)
         except StoreUnavailable:

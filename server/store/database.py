@@ -91,6 +91,7 @@ class Database:
 _OPTIONS: dict[str, Any] = {
     "connect_timeout": _CONNECT_TIMEOUT_S,
     "application_name": "kurama",
+    "client_encoding": "UTF8",
     "cursor_factory": psycopg2.extras.RealDictCursor,
     "options": f"-c statement_timeout={_STATEMENT_TIMEOUT_MS} -c timezone=UTC",
 }

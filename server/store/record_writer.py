@@ -50,13 +50,14 @@ class RecordWriter:
         Raises StoreUnavailable when PostgreSQL is away (nothing of the batch is stored then) and
         StoreError when it refused the batch.
         """
-        text = io.StringIO("".join(_line(record) for record in records))
+        # A lone surrogate, which UTF-8 has no bytes for, becomes "?" rather than fail all of it.
+        lines = "".join(_line(record) for record in records).encode("utf-8", "replace")
         try:
             with translated():
                 connection = self._connected()
                 self._make_partitions(connection, _days(records))
                 with connection, connection.cursor() as cursor:
-                    cursor.copy_expert(_COPY, text)
+                    cursor.copy_expert(_COPY, io.BytesIO(lines))
                     cursor.execute(_MERGE)
                     return int(cursor.rowcount)
         except Exception:

@@ -6,7 +6,7 @@ from typing import Any
 
 from psycopg2.extras import Json
 
-from server.errors import NotFound
+from server.errors import Conflict, NotFound
 from server.models import App, ConfigVariable, Image, Release, ReleaseState
 from server.store.database import Database
 
@@ -144,11 +144,15 @@ class Releases:
         changes: Sequence[ConfigVariable] = (),
         removals: Sequence[str] = (),
     ) -> None:
-        """Make `release` the one that serves, with the config changes that it was made for."""
+        """Make `release` the one that serves, with the config changes that it was made for.
+
+        Conflict, and nothing changed, when it isn't pending any more.
+        """
         queries = self._database.queries
         with self._database.transaction() as connection:
             queries.supersede_live(connection, app_id=app.id)
-            queries.make_live(connection, release_id=release.id)
+            if not queries.make_live(connection, release_id=release.id):
+                raise Conflict(f"{release.label} was given up in the meantime", "Deploy again.")
             queries.point_app_at(connection, app_id=app.id, release_id=release.id)
             for change in changes:
                 queries.set_config(
