@@ -227,7 +227,7 @@ def test_settings_never_change(tmp_path: Path) -> None:
     """What one part reads is what all parts read."""
     found = load({}, tmp_path)
     with pytest.raises(ValueError, match="frozen"):
-        found.interface.port = 1  # type: ignore[misc]
+        found.interface.port = 1
 
 
 @pytest.mark.parametrize(
