@@ -6,9 +6,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from agent import wire
 from agent.wire import VERSION
-from server.errors import Unreachable
+from server.errors import KuramaError
 from server.models import Replica, ReplicaState
 from server.workers.channel import Open
 from server.workers.connection import Connection, OnEvent
@@ -236,7 +235,8 @@ class Worker:
                 hello = {"version": VERSION, "options": dict(self._options)}
                 try:
                     self._description = connection.call("hello", hello, timeout=_SHORT_S)
-                except (Unreachable, wire.WireError):
+                except KuramaError:
+                    # Of any kind: an agent that nobody talks to would be left running.
                     connection.close()
                     raise
                 self._connection = connection

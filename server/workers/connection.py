@@ -47,8 +47,8 @@ class Connection:
         """Ask for `method` and return its result.
 
         `timeout` bounds the whole call, in seconds; when it passes the call is cancelled and
-        CallTimeout raised. Raises Unreachable when the channel ends, and what `_CLASSES` says for
-        the agent's own faults.
+        CallTimeout raised. Raises Unreachable when the channel ends, WorkerError for what is too
+        long to be sent, and what `_CLASSES` says for the agent's own faults.
         """
         number, inbox = self._register()
         try:
@@ -108,8 +108,15 @@ class Connection:
 
     def _send(self, message: wire.Message) -> None:
         try:
+            line = wire.encode(message)
+        except wire.WireError as error:
+            raise errors.WorkerError(
+                f"The agent on {self._name} can't be told: {error}",
+                "A config with less in it, say, would fit.",
+            ) from error
+        try:
             with self._writing:
-                self._channel.requests.write(wire.encode(message))
+                self._channel.requests.write(line)
                 self._channel.requests.flush()
         except (OSError, ValueError):
             self._end()
