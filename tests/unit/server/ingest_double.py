@@ -5,6 +5,8 @@ import socket
 import threading
 from typing import Any
 
+_READ = 256 * 1024
+
 
 class IngestDouble:
     """Keeps what it is sent; `connect` is what the forwarder is given.
@@ -38,12 +40,15 @@ class IngestDouble:
                 far.sendall(json.dumps({"error": self.refusal}).encode() + b"\n")
                 return
             far.sendall(b'{"ok":true}\n')
-            for line in lines:
+            rest = b""
+            # As ingest itself: an answer for each read, with the lines that it completed.
+            while data := lines.read1(_READ):
                 if self.breaks:
                     self.breaks -= 1
                     return
-                self.taken.append(line)
-                far.sendall(b"1\n")
+                *whole, rest = (rest + data).split(b"\n")
+                self.taken += [line + b"\n" for line in whole]
+                far.sendall(b"%d\n" % len(whole))
 
     @property
     def records(self) -> list[dict[str, Any]]:
