@@ -74,7 +74,8 @@ def _show(record: dict[str, Any]) -> None:
     """One record for people: time, replica, level and message; more lines are indented."""
     level = record["level"]
     first, *others = output.clean(record["message"]).split("\n")
-    head = f"{record['timestamp'][:23]}Z {record['replica']:<8} "
+    # A source outside of the platform names its replica itself.
+    head = f"{record['timestamp'][:23]}Z {output.clean(record['replica']):<8} "
     click.echo(head + click.style(f"{level:<8}", fg=_COLOURS.get(level)) + f" {first}")
     for line in others:
         click.echo(f"    {line}")
