@@ -1,6 +1,7 @@
 """The bounds on how the code is laid out, as CONTRIBUTING.md promises them."""
 
 import ast
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -37,9 +38,15 @@ def name(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
 
+@functools.cache
+def parsed(path: Path) -> ast.Module:
+    """A file's syntax."""
+    return ast.parse(path.read_text())
+
+
 def functions(path: Path) -> Iterator[tuple[str, int]]:
     """Each function of a file with its number of lines, its decorators included."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(parsed(path)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             first = min([node.lineno, *(one.lineno for one in node.decorator_list)])
             assert node.end_lineno is not None
@@ -82,12 +89,11 @@ def test_each_module_is_named_for_its_noun() -> None:
 
 def test_each_module_says_what_lives_there() -> None:
     """Its docstring is the first thing in it; an empty file needs none."""
-    sources = {name(path): path.read_text() for path in FILES}
-    assert not [file for file, text in sources.items() if text and not _docstring(text)]
+    assert not [name(path) for path in FILES if parsed(path).body and not _says(path)]
 
 
-def _docstring(source: str) -> str | None:
-    return ast.get_docstring(ast.parse(source))
+def _says(path: Path) -> str | None:
+    return ast.get_docstring(parsed(path))
 
 
 @pytest.mark.parametrize("module", SHADOWING)
