@@ -10,6 +10,7 @@ import click
 import pytest
 
 from kurama_cli.main import COMMANDS, cli
+from server.names import RESERVED_VARIABLES
 from server.operate.__main__ import main as operator
 from server.router.pages import Problem
 from server.settings import paths
@@ -140,3 +141,10 @@ def test_every_code_of_the_router_is_explained(problem: Problem) -> None:
 def test_the_routers_codes_are_these() -> None:
     """A contract: somebody may have written a code into an alert."""
     assert {one.value.code for one in Problem} == set("H04 H10 H12 H13 H14 H20 H81".split())
+
+
+def test_every_variable_that_an_app_can_not_set_is_explained() -> None:
+    """It would be refused with a pointer to that page."""
+    page = (ROOT / "docs" / "reference" / "environment.md").read_text()
+    assert len(RESERVED_VARIABLES) > 10
+    assert not [name for name in RESERVED_VARIABLES if f"`{name}`" not in page]

@@ -80,9 +80,7 @@ def test_other_names_name_no_variable(name: str) -> None:
         names.variable_name(name)
 
 
-@pytest.mark.parametrize(
-    "name", ["PORT", "HOST", "HOME", "PATH", "VIRTUAL_ENV", "PYTHONPATH", "KURAMA_REPLICA"]
-)
+@pytest.mark.parametrize("name", sorted(names.RESERVED_VARIABLES))
 def test_the_platforms_variables_are_not_an_apps(name: str) -> None:
     """An app could otherwise listen elsewhere, or run other code."""
     with pytest.raises(InvalidName, match="is set by the platform"):

@@ -80,13 +80,27 @@ def router(tmp_path: Path, caddy: Caddy) -> Router:
 
 
 def test_apps_come_and_go(caddy: Caddy, router: Router, tmp_path: Path) -> None:
-    """Each change is loaded whole; the files of one that went are gone."""
+    """Each change is loaded whole; what went keeps its files only until the next load."""
     router.sync(["shop"])
     router.add("blog")
     assert caddy.hosts() == ["blog.localhost", "shop.localhost"]
     router.remove("shop")
     assert caddy.hosts() == ["blog.localhost"]
+    assert router.stands_in("shop", Problem.NO_SUCH_APP)
+    router.reload()
     assert [path.name for path in (tmp_path / "router").iterdir()] == ["blog"]
+
+
+def test_an_app_of_a_name_that_was_there_begins_anew(caddy: Caddy, router: Router) -> None:
+    """It has none of the old one's replicas, and the next load takes nothing of it away."""
+    router.add("shop")
+    router.point_at("shop", ["127.0.0.1:20000"])
+    router.remove("shop")
+    router.add("shop")
+    router.reload()
+    assert caddy.hosts() == ["shop.localhost"]
+    assert router.addresses("shop") == set()
+    assert router.stands_in("shop", Problem.NO_CODE)
 
 
 def test_a_new_app_says_that_it_has_no_code(router: Router) -> None:
