@@ -19,7 +19,7 @@ import threading
 import time
 import urllib.parse
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -89,20 +89,24 @@ class Simulator:
         )
 
 
-def paced(plan: Plan) -> Iterator[int]:
-    """Yield how many are due now, at the plan's rate, until it ends."""
-    begun = time.monotonic()
+def paced(
+    plan: Plan,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Iterator[int]:
+    """Yield how many are due now, at the plan's rate, until it ends. `clock` is in seconds."""
+    begun = clock()
     made = 0
     most = plan.count if plan.count is not None else sys.maxsize
     while made < most:
-        passed = time.monotonic() - begun
+        passed = clock() - begun
         if passed >= plan.duration:
             return
         due = min(most, int(passed * plan.rate) + 1) - made
         if due > 0:
             made += due
             yield due
-        time.sleep(max(0.0, min(_BATCH_S, (made + 1) / plan.rate - passed)))
+        sleep(max(0.0, min(_BATCH_S, (made + 1) / plan.rate - passed)))
 
 
 def write_records(plan: Plan) -> None:
@@ -129,7 +133,10 @@ def send_records(plan: Plan, host: str, port: int, header: dict[str, Any]) -> in
                 lines = [_for_ingest(*simulator.record(), header) for _ in range(due)]
                 connection.sendall(b"".join(lines))
                 while due > 0:
-                    answered = int(answers.readline())
+                    answer = answers.readline()
+                    if not answer:
+                        raise ValueError(f"ingest closed the connection; {safe} records are safe")
+                    answered = int(answer)
                     safe += answered
                     due -= answered
     return safe
@@ -228,19 +235,26 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--app", help="send as this app, with a token of its owner")
     parser.add_argument("--token", help="the token; by default the platform's own, if readable")
     chosen = parser.parse_args(arguments)
-    if chosen.rate <= 0 or chosen.duration <= 0:
+    if not chosen.rate > 0 or not chosen.duration > 0:
         parser.error("--rate and --duration must be above 0")
+    if chosen.clients < 1:
+        parser.error("--clients must be above 0")
+    if not app_names(chosen.apps) or "" in app_names(chosen.apps):
+        parser.error(f"--apps: {chosen.apps!r} names no apps: write 3, or a,b")
     return chosen
+
+
+def app_names(text: str) -> list[str]:
+    """The apps of `--apps`: so many made-up ones, or these."""
+    if text.isdecimal():
+        return [f"sim-{number}" for number in range(1, int(text) + 1)]
+    return text.split(",")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run; return the exit status."""
     chosen = parse(arguments)
-    apps = (
-        [f"sim-{number}" for number in range(1, int(chosen.apps) + 1)]
-        if chosen.apps.isdecimal()
-        else chosen.apps.split(",")
-    )
+    apps = app_names(chosen.apps)
     plan = Plan(chosen.rate, chosen.duration, chosen.count, apps, chosen.seed)
     try:
         return _run(chosen, plan)

@@ -26,20 +26,29 @@ def ask(hook: str) -> int:
         print("Push through Kurama's interface: this repository takes nothing else.")
         return 1
     timeout = float(os.environ["KURAMA_TIMEOUT"])
+    request = _request(hook, host, sys.stdin.buffer.read())
     try:
         with socket.create_connection((host, int(port)), timeout) as connection:
-            connection.sendall(_request(hook, host))
-            with connection.makefile("rb") as answer:
-                while answer.readline() not in (b"\r\n", b""):
-                    pass
-                return _relay(_lines(answer))
+            return converse(connection, request)
     except OSError as error:
         print(f"Kurama's interface can't be reached: {error}. Push again.")
         return 1
 
 
-def _request(hook: str, host: str) -> bytes:
-    body = sys.stdin.buffer.read()
+def converse(connection: socket.socket, request: bytes) -> int:
+    """Send `request`, print the answer's lines as they come; return the exit status it says."""
+    connection.sendall(request)
+    with connection.makefile("rb") as answer:
+        status = answer.readline().split()
+        while answer.readline() not in (b"\r\n", b""):
+            pass
+        if status and status[1:2] != [b"200"]:
+            print("Kurama's interface doesn't know this push: it was restarted, say. Push again.")
+            return 1
+        return _relay(_lines(answer))
+
+
+def _request(hook: str, host: str, body: bytes) -> bytes:
     headers = {
         "Host": host,
         "Content-Length": str(len(body)),
@@ -55,15 +64,23 @@ def _request(hook: str, host: str) -> bytes:
 
 def _lines(answer: BinaryIO) -> Iterator[bytes]:
     """The lines of a chunked answer: each chunk is whole lines."""
-    while size := int(answer.readline() or b"0", 16):
+    while size := _size(answer.readline()):
         yield from answer.read(size).splitlines(keepends=True)
         answer.readline()
+
+
+def _size(line: bytes) -> int:
+    """A chunk's size; 0 at the end, which a cut connection or another answer is too."""
+    try:
+        return int(line, 16)
+    except ValueError:
+        return 0
 
 
 def _relay(answer: Iterable[bytes]) -> int:
     """Print each line as it comes; the one that says `exit N` is the end."""
     for line in answer:
-        if line.startswith(_EXIT):
+        if line.startswith(_EXIT) and line.endswith(b"\n"):
             return int(line[len(_EXIT) :])
         try:
             sys.stdout.buffer.write(line)

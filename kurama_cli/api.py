@@ -57,12 +57,21 @@ class Client:
         with self._response("GET", _with_query(path, query), None, _STREAM_TIMEOUT_S) as response:
             for line in response:
                 if line.strip():
-                    yield json.loads(line)
+                    yield self._read(line)
 
     def _call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
         with self._response(method, path, body, _TIMEOUT_S) as response:
             content = response.read()
-        return json.loads(content) if content else None
+        return self._read(content) if content else None
+
+    def _read(self, content: bytes) -> Any:
+        try:
+            return json.loads(content)
+        except ValueError:
+            raise CommandFailed(
+                f"What {self.server} answered is not Kurama's: {content[:60]!r}",
+                "Is this the server's address, with its port, and http or https as it should be?",
+            ) from None
 
     @contextmanager
     def _response(
@@ -92,15 +101,17 @@ class Client:
             connection.close()
 
     def _connection(self, timeout: float) -> http.client.HTTPConnection:
-        parts = urllib.parse.urlsplit(self.server)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        try:
+            parts = urllib.parse.urlsplit(self.server)
+            host, port = parts.hostname, parts.port
+        except ValueError:
+            host, port = None, None
+        if not host or parts.scheme not in ("http", "https"):
             raise WrongUsage(f"{self.server!r} is no server", "Write it as http://host:port.")
         if parts.scheme == "https":
             context = ssl.create_default_context()
-            return http.client.HTTPSConnection(
-                parts.hostname, parts.port, timeout=timeout, context=context
-            )
-        return http.client.HTTPConnection(parts.hostname, parts.port, timeout=timeout)
+            return http.client.HTTPSConnection(host, port, timeout=timeout, context=context)
+        return http.client.HTTPConnection(host, port, timeout=timeout)
 
 
 def _with_query(path: str, query: Mapping[str, str | int | None]) -> str:

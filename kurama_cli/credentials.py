@@ -49,6 +49,8 @@ class Credentials:
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         listed = [{"server": o.server, "email": o.email, "token": o.token} for o in logins]
         fresh = self._path.with_suffix(".tmp")
+        # One that was left over may be anybody's to read.
+        fresh.unlink(missing_ok=True)
         fresh.touch(mode=0o600)
         fresh.write_text(json.dumps({"logins": listed}, indent=2))
         fresh.replace(self._path)

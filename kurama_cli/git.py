@@ -27,10 +27,17 @@ def kurama_remotes() -> list[Remote]:
     for line in listed.splitlines():
         key, _, url = line.partition(" ")
         server, separator, repository = url.partition("/git/")
-        if separator and repository.endswith(".git") and server.startswith("http"):
+        app = repository.removesuffix(".git")
+        if separator and app != repository and "/" not in app and server.startswith("http"):
             name = key.removeprefix("remote.").removesuffix(".url")
-            found.append(Remote(name, server, repository.removesuffix(".git")))
+            found.append(Remote(name, _without_user(server), app))
     return found
+
+
+def _without_user(server: str) -> str:
+    """An address as `kurama login` writes it: a password in it is git's own matter."""
+    scheme, separator, rest = server.partition("://")
+    return f"{scheme}{separator}{rest.rpartition('@')[2]}"
 
 
 def is_repository() -> bool:

@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from kurama_cli.errors import CommandFailed
+from kurama_cli.output import clean
 
 # Name, where it is, and the first line of its help: shown without importing it.
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -135,9 +136,9 @@ def _print(error: CommandFailed) -> None:
 
         traceback.print_exception(error)
     click.secho("Error: ", fg="red", nl=False, err=True)
-    click.echo(error.message, err=True)
+    click.echo(clean(error.message), err=True)
     if error.hint:
-        click.echo(error.hint, err=True)
+        click.echo(clean(error.hint), err=True)
 
 
 if __name__ == "__main__":

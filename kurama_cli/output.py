@@ -48,11 +48,11 @@ def clean(text: str) -> str:
     return _CONTROL.sub("", text)
 
 
-def ago(text: str | None) -> str:
-    """How long ago an RFC 3339 time was, in words."""
+def ago(text: str | None, now: datetime | None = None) -> str:
+    """How long before `now`, which is now where it isn't given, an RFC 3339 time was, in words."""
     if not text:
         return ""
-    seconds = max(0.0, (datetime.now(UTC) - datetime.fromisoformat(text)).total_seconds())
+    seconds = max(0.0, ((now or datetime.now(UTC)) - datetime.fromisoformat(text)).total_seconds())
     for limit, unit, name in ((60, 1, "s"), (3600, 60, "min"), (172800, 3600, "h")):
         if seconds < limit:
             return f"{seconds / unit:.0f} {name} ago"

@@ -1,5 +1,6 @@
 """Which server and which app a command is about, and who asks."""
 
+import urllib.parse
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -24,7 +25,7 @@ class Target:
     @property
     def path(self) -> str:
         """The app's place in the API."""
-        return f"/apps/{self.app}"
+        return f"/apps/{urllib.parse.quote(self.app, safe='')}"
 
 
 def client(server: str | None = None) -> Client:

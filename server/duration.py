@@ -14,10 +14,14 @@ def parse(text: str) -> timedelta:
     """
     stripped = text.strip().lower()
     if re.fullmatch(r"\d+(\.\d+)?", stripped):
-        return timedelta(seconds=float(stripped))
+        stripped += "s"
     if not stripped or _PART.sub("", stripped).strip():
-        raise ValueError(f"{text!r} is no length of time: write 30s, 5m, 2h or 7d")
-    return timedelta(seconds=sum(float(n) * _SECONDS[unit] for n, unit in _PART.findall(stripped)))
+        raise ValueError(f"{text[:80]!r} is no length of time: write 30s, 5m, 2h or 7d")
+    seconds = sum(float(n) * _SECONDS[unit] for n, unit in _PART.findall(stripped))
+    try:
+        return timedelta(seconds=seconds)
+    except OverflowError:
+        raise ValueError(f"{text[:80]!r} is too long a time") from None
 
 
 def short(seconds: float) -> str:

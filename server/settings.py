@@ -24,6 +24,8 @@ from pydantic import (
     Field,
     SecretStr,
     ValidationError,
+    ValidationInfo,
+    field_validator,
 )
 
 from server import duration
@@ -57,6 +59,11 @@ def _as_secret(value: object) -> object:
     return value
 
 
+def _as_word(value: object) -> object:
+    """YAML 1.1 reads a bare `off` as a switch; here it is a word."""
+    return "off" if value is False else value
+
+
 Duration = Annotated[timedelta, BeforeValidator(_as_duration), Field(gt=timedelta(0))]
 Secret = Annotated[SecretStr, BeforeValidator(_as_secret)]
 Port = Annotated[int, Field(ge=1, le=65535)]
@@ -65,6 +72,14 @@ PortOrNone = Annotated[int, Field(ge=0, le=65535)]
 
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _refuse_switches(cls, value: object, info: ValidationInfo) -> object:
+        # `port: yes` would be port 1. The one word that YAML takes for a switch is isolation's.
+        if isinstance(value, bool) and info.field_name != "isolation":
+            raise ValueError("should not be yes or no, on or off, true or false")
+        return value
 
 
 class Interface(_Section):
@@ -148,9 +163,9 @@ class Deploy(_Section):
 class Sandbox(_Section):
     """The runtime that needs no Docker: processes under bubblewrap, kept by supervisord."""
 
-    isolation: Literal["auto", "required", "off"] = "auto"
+    isolation: Annotated[Literal["auto", "required", "off"], BeforeValidator(_as_word)] = "auto"
     memory: ByteSize = ByteSize(512_000_000)
-    cpus: Annotated[float, Field(gt=0)] = 1.0
+    cpus: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
     first_port: Annotated[int, Field(ge=1024, le=65000)] = 20000
     last_port: Annotated[int, Field(ge=1024, le=65535)] = 29999
     first_uid: Annotated[int, Field(ge=1000)] = 50000
@@ -282,7 +297,7 @@ def _problem(error: Mapping[str, Any]) -> str:
     """One wrong setting as `path: what it should be`."""
     path = ".".join(str(part) for part in error["loc"])
     if error["type"] == "extra_forbidden":
-        near = difflib.get_close_matches(path, list(paths()), n=1)
+        near = difflib.get_close_matches(path, [*Settings.model_fields, *paths()], n=1)
         return f"{path}: unknown setting" + (f"; did you mean {near[0]}?" if near else "")
     text = str(error["msg"]).removeprefix("Value error, ")
     return f"{path}: {text[:1].lower()}{text[1:]}"

@@ -19,7 +19,6 @@ def config(context: click.Context, app: str | None, remote: str | None, as_json:
     API_TOKEN, DATABASE_URL …) or when it was set with --secret.
     """
     if context.invoked_subcommand is not None:
-        context.obj = (app, remote)
         return
     chosen = target(app, remote)
     found = chosen.client.get(f"{chosen.path}/config")["config"]
@@ -78,5 +77,5 @@ def _merged(
     context: click.Context, app: str | None, remote: str | None
 ) -> tuple[str | None, str | None]:
     """`-a` and `-r` may stand before or behind the subcommand."""
-    outer = context.obj if isinstance(context.obj, tuple) else (None, None)
-    return app or outer[0], remote or outer[1]
+    outer = context.parent.params if context.parent else {}
+    return app or outer.get("app"), remote or outer.get("remote")

@@ -15,19 +15,11 @@ _MISSED = "… {} records were left out: this terminal was too slow for them"
 
 @click.command()
 @app_options
-@click.option(
-    "-n",
-    "--num",
-    default=None,
-    type=click.IntRange(0, 10_000),
-    help="How many of the newest [100].",
-)
+@click.option("-n", "--num", type=click.IntRange(0, 10_000), help="How many of the newest [100].")
 @click.option("--since", metavar="TIME", help="From then on: 5m, 2h, 3d, or 2026-01-31T12:00:00Z.")
 @click.option("--until", metavar="TIME", help="Before then.")
 @click.option(
-    "--level",
-    type=click.Choice(_LEVELS, case_sensitive=False),
-    help="This level and above.",
+    "--level", type=click.Choice(_LEVELS, case_sensitive=False), help="This level and above."
 )
 @click.option("--grep", metavar="TEXT", help="With this text in the message, in any case.")
 @click.option("--process", metavar="NAME", help="Of one process (web) or one replica (web.1).")
@@ -82,7 +74,8 @@ def _show(record: dict[str, Any]) -> None:
     """One record for people: time, replica, level and message; more lines are indented."""
     level = record["level"]
     first, *others = output.clean(record["message"]).split("\n")
-    head = f"{record['timestamp'][:23]}Z {record['replica']:<8} "
+    # A source outside of the platform names its replica itself.
+    head = f"{record['timestamp'][:23]}Z {output.clean(record['replica']):<8} "
     click.echo(head + click.style(f"{level:<8}", fg=_COLOURS.get(level)) + f" {first}")
     for line in others:
         click.echo(f"    {line}")

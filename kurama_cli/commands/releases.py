@@ -10,7 +10,9 @@ from kurama_cli.session import app_options, json_option, target
 
 @click.command()
 @app_options
-@click.option("-n", "--num", default=15, show_default=True, type=click.IntRange(1, 1000))
+@click.option(
+    "-n", "--num", default=15, type=click.IntRange(1, 1000), help="How many of the newest [15]."
+)
 @json_option
 def releases(app: str | None, remote: str | None, num: int, as_json: bool) -> None:
     """List an app's releases, the newest first."""

@@ -22,14 +22,14 @@ class Caller:
 
 
 def _caller(request: Request, context: Ctx) -> Caller:
-    token = _token(request.headers.get("authorization", ""))
+    token = token_in(request.headers.get("authorization", ""))
     if not token:
         raise Unauthenticated("Not logged in", "Run `kurama login`.")
     account, token_id = context.accounts.authenticate(token)
     return Caller(account, token_id)
 
 
-def _token(header: str) -> str:
+def token_in(header: str) -> str:
     """The token in an Authorization header, or ""."""
     scheme, _, value = header.partition(" ")
     if scheme.lower() == "bearer":

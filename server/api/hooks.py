@@ -15,7 +15,7 @@ from server.api.context import Context, Ctx
 from server.api.deploys import follow
 from server.api.pushes import Push
 from server.deploys import changes
-from server.deploys.narrator import Narrator
+from server.deploys.narrator import Narrator, clean
 from server.errors import DeployFailed, KuramaError, PreflightFailed
 from server.repos.repository import DEPLOY_BRANCHES, NO_COMMIT, Repository
 
@@ -76,7 +76,7 @@ async def post_receive(
         except KuramaError as error:
             said: list[str] = []
             Narrator(said.append).failure(error)
-            push.failure = _reason(error)
+            push.failure = reason(error)
             yield "\n".join([*said, "exit 1", ""])
             return
         progress = context.deployer.progress(deploy.id)
@@ -85,7 +85,7 @@ async def post_receive(
             if line is not None:
                 yield f"{line}\n"
         if progress.error:
-            push.failure = _reason(progress.error)
+            push.failure = reason(progress.error)
         yield f"exit {1 if progress.error else 0}\n"
 
     return StreamingResponse(lines(), media_type="text/plain")
@@ -99,7 +99,7 @@ def _preflight(
     narrator: Narrator,
 ) -> None:
     """Refuse what can't be deployed; leave the tree of what can where the deploy finds it."""
-    commit = _deployable(updates)
+    commit = deployable(updates)
     parts = context.parts
     repository = Repository(parts.repository_path(push.app.name), environment)
     repository.check_tree(commit)
@@ -114,7 +114,7 @@ def _preflight(
         narrator.output(note)
 
 
-def _deployable(updates: list[list[str]]) -> str:
+def deployable(updates: list[list[str]]) -> str:
     """The one commit that these updates want deployed; PreflightFailed for anything else."""
     wrong = [reference for _, _, reference in updates if reference not in DEPLOY_BRANCHES]
     if wrong:
@@ -137,8 +137,8 @@ def _deployable(updates: list[list[str]]) -> str:
     return new
 
 
-def _reason(error: KuramaError) -> str:
+def reason(error: KuramaError) -> str:
     """One line for git's report."""
     kind = "deploy failed" if isinstance(error, DeployFailed) else "not deployed"
-    first = error.message.splitlines()[0] if error.message else ""
+    first = clean(error.message).partition("\n")[0]
     return f"{kind}: {first}"[:200]

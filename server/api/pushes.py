@@ -41,7 +41,7 @@ class Pushes:
         """The open push with this id; Forbidden for another secret, or when it has ended."""
         with self._lock:
             push = self._open.get(number)
-        if push is None or not hmac.compare_digest(push.secret, secret):
+        if push is None or not hmac.compare_digest(push.secret.encode(), secret.encode()):
             raise Forbidden("This push is not under way")
         return push
 

@@ -8,7 +8,7 @@ from flask_kurama.record import decode
 from server.errors import KuramaError
 
 # Terminal control sequences of tools; a push's output is shown in somebody's terminal.
-_CONTROL = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b[@-_]|[\x00-\x08\x0b-\x1f\x7f]")
+_CONTROL = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b[@-_]|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 class Narrator:

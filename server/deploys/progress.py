@@ -44,7 +44,9 @@ class Progress:
     def since(self, seen: int) -> tuple[list[str], int, bool]:
         """The lines after the first `seen`, how many there are then, and whether that was all."""
         with self._changed:
-            start = max(0, seen - self._cut)
+            middle = _MOST_LINES // 2
+            # Lines before the cut stand where they stood; those behind it have moved up.
+            start = seen if seen <= middle else max(middle, seen - self._cut)
             return self._lines[start:], len(self._lines) + self._cut, self._ended
 
     def listen(self, listener: Callable[[], None]) -> Callable[[], None]:

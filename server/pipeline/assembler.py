@@ -23,6 +23,8 @@ _GUNICORN = re.compile(
     r"\[\d{4}-\d\d-\d\d [^\]]+\] \[\d+\] \[(DEBUG|INFO|WARNING|ERROR|CRITICAL)\]"
 )
 _TRACEBACK = re.compile(r"[\s|+]*(Exception Group )?Traceback \(most recent call last\):")
+# The last line of an exception group, which no line with the exception's name follows.
+_GROUP_END = re.compile(r"[\s|]*\+-+\s*")
 _CHAINED = (
     "During handling of the above exception, another exception occurred:",
     "The above exception was the direct cause of the following exception:",
@@ -85,6 +87,9 @@ class Assembler:
         """Whether `text` goes on with the traceback that has begun."""
         if _TRACEBACK.match(text):
             self._exception_seen = False
+            return True
+        if _GROUP_END.fullmatch(text):
+            self._exception_seen = True
             return True
         if text.startswith((" ", "\t", "|", "+")) or not text.strip() or text in _CHAINED:
             return True

@@ -2,7 +2,7 @@
 
 import json
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from server.errors import StreamError
 
@@ -10,13 +10,19 @@ _TIMEOUT_S = 30.0
 # Ingest answers each of its own reads; this much at once keeps both ends busy.
 _MOST_BYTES = 1024 * 1024
 
+Connect = Callable[[tuple[str, int], float], socket.socket]
+"""Opens a connection to (host, port), with a timeout in seconds; raises OSError."""
+
 
 class Forwarder:
     """One TCP connection; opened by the first `send`, and again after it was lost."""
 
-    def __init__(self, host: str, port: int, token: str) -> None:
+    def __init__(
+        self, host: str, port: int, token: str, connect: Connect = socket.create_connection
+    ) -> None:
         self._address = (host, port)
         self._token = token
+        self._connect = connect
         self._socket: socket.socket | None = None
 
     def send(self, lines: Sequence[bytes]) -> None:
@@ -48,7 +54,7 @@ class Forwarder:
 
     def _connected(self) -> socket.socket:
         if self._socket is None:
-            connection = socket.create_connection(self._address, timeout=_TIMEOUT_S)
+            connection = self._connect(self._address, _TIMEOUT_S)
             header = {"token": self._token, "acks": True}
             connection.sendall(json.dumps(header).encode() + b"\n")
             answer = json.loads(_line(connection))

@@ -69,12 +69,13 @@ class Journal:
     def _load(self) -> dict[str, Place]:
         try:
             found = json.loads(self._path.read_text())
-        except (OSError, ValueError):
+            return {
+                name: Place(fields["cursor"], tuple(Segment(**one) for one in fields["pending"]))
+                for name, fields in found.items()
+            }
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            # Not there, or not ours: everything is read from its beginning.
             return {}
-        return {
-            name: Place(fields["cursor"], tuple(Segment(**one) for one in fields["pending"]))
-            for name, fields in found.items()
-        }
 
     def _save(self) -> None:
         text = json.dumps({name: asdict(place) for name, place in self._places.items()})

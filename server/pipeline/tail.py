@@ -43,7 +43,7 @@ class Tails:
         async def on_batch(message: Msg) -> None:
             nonlocal missed
             for line in message.data.splitlines():
-                if _fits(line, wanted):
+                if fits(line, wanted):
                     try:
                         queue.put_nowait(line)
                     except asyncio.QueueFull:
@@ -75,9 +75,11 @@ class Tails:
             return
 
 
-def _fits(line: bytes, wanted: RecordFilter) -> bool:
+def fits(line: bytes, wanted: RecordFilter) -> bool:
+    """Whether a record's line is one that the filter asks for, as the query of the store would."""
     record = orjson.loads(line)
-    if wanted.since and datetime.fromisoformat(record["timestamp"]) < wanted.since:
+    at = datetime.fromisoformat(record["timestamp"])
+    if (wanted.since and at < wanted.since) or (wanted.until and at >= wanted.until):
         return False
     if wanted.level and LEVELS.index(record["level"]) < LEVELS.index(wanted.level):
         return False

@@ -3,8 +3,12 @@
 Source: git's gitprotocol-common documentation.
 """
 
+import re
+
 FLUSH = b"0000"
 _HEADER = 4
+# Python's own int() would also take "0x1f", "+01f" and "1_0f".
+_LENGTH = re.compile(rb"[0-9a-fA-F]{4}")
 # The largest content that one packet may have.
 MAX_CONTENT = 65516
 
@@ -26,10 +30,10 @@ def split(data: bytes) -> tuple[list[bytes | None], bytes]:
     packets: list[bytes | None] = []
     at = 0
     while len(data) - at >= _HEADER:
-        try:
-            length = int(data[at : at + _HEADER], 16)
-        except ValueError:
-            raise Unframed(f"{data[at : at + _HEADER]!r} is no packet's length") from None
+        header = data[at : at + _HEADER]
+        if not _LENGTH.fullmatch(header):
+            raise Unframed(f"{header!r} is no packet's length")
+        length = int(header, 16)
         if length == 0:
             packets.append(None)
             at += _HEADER

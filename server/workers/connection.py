@@ -110,9 +110,7 @@ class Connection:
         try:
             line = wire.encode(message)
         except wire.WireError as error:
-            raise errors.TooLarge(
-                str(error), "Files go beside the wire; make the rest less."
-            ) from None
+            raise errors.TooLarge(str(error), "A config with less in it, say, would fit.") from None
         try:
             with self._writing:
                 self._channel.requests.write(line)
