@@ -84,6 +84,10 @@ class Methods:
         """app or nothing → the replicas."""
         return [asdict(replica) for replica in self._runtime.replicas(params.get("app"))]
 
+    def listens(self, params: Params, _emit: Emit, _stop: threading.Event) -> Any:
+        """instance → whether it listens on its port."""
+        return self._runtime.listens(params["instance"])
+
     def logs(self, params: Params, _emit: Emit, stop: threading.Event) -> Any:
         """cursors (to begin) or null (to go on), wait_s, most → chunks, maybe none.
 

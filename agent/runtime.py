@@ -156,6 +156,12 @@ class Runtime(Protocol):
     def replicas(self, app: str | None = None) -> list[ReplicaStatus]:
         """What runs, of one app or of all."""
 
+    def listens(self, instance: str) -> bool:
+        """Whether it is this replica that answers on its port, as far as can be known.
+
+        Replicas share the machine's loopback: another program may have taken the port first.
+        """
+
     def follow(self, cursors: Mapping[str, str]) -> "LogFollower":
         """Follow the output of all replicas, each from its cursor."""
 

@@ -1,11 +1,32 @@
-"""Open connections to replicas, by what the kernel lists: a replica ends when it has none."""
+"""Connections to replicas, by what the kernel lists: who listens, and who is still connected."""
 
 import time
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
+import psutil
+
 _POLL_S = 0.05
 _ESTABLISHED = "01"
+
+
+def listens(pid: int, port: int) -> bool:
+    """Whether a process, or one that it started, listens on a TCP port; yes where it isn't told."""
+    try:
+        first = psutil.Process(pid)
+        family = [first, *first.children(recursive=True)]
+    except psutil.Error:
+        return False
+    for process in family:
+        try:
+            found = process.net_connections(kind="tcp")
+        except psutil.NoSuchProcess:
+            continue
+        except psutil.AccessDenied:
+            return True
+        if any(one.status == psutil.CONN_LISTEN and one.laddr.port == port for one in found):
+            return True
+    return False
 
 
 def wait_for_end(deadlines: Mapping[int, float], source: Path = Path("/proc/net/tcp")) -> None:

@@ -142,6 +142,14 @@ class Replicas:
         with self.locked():
             self._supervisor.shutdown(patience)
 
+    def listens(self, instance: str) -> bool:
+        """Whether a process of this replica listens on its port."""
+        file = next((file for file in self.files() if file.instance == instance), None)
+        pid = self.pids().get(instance)
+        if file is None or pid is None:
+            return False
+        return connections.listens(pid, file.port)
+
     def pids(self) -> dict[str, int]:
         """The process that supervisord started for each running replica."""
         programs = self._supervisor.programs()

@@ -113,6 +113,10 @@ class SandboxRuntime:
         """See Runtime."""
         return self._replicas.statuses(app)
 
+    def listens(self, instance: str) -> bool:
+        """See Runtime."""
+        return self._replicas.listens(instance)
+
     def follow(self, cursors: Mapping[str, str]) -> LogFollower:
         """See Runtime."""
         return logs.Follower(self._layout, cursors)

@@ -58,7 +58,7 @@ class Prober:
         looked = self._clock()
         while self._clock() < deadline:
             if replica.process == "web":
-                problem = _ask(replica, host, self._path)
+                problem = self._ask(replica, host)
                 if not problem:
                     return
                 if self._clock() - looked < _LOOK_EVERY_S:
@@ -69,6 +69,13 @@ class Prober:
                 return
             self._sleep(_PAUSE_S)
         raise self._failed(replica, f"wasn't healthy within {self._timeout_s:.0f} s: {problem}")
+
+    def _ask(self, replica: Replica, host: str) -> str:
+        """Ask once; return "" for a healthy answer of its own, else what is wrong."""
+        problem = _ask(replica, host, self._path)
+        if not problem and not self._worker.listens(replica.instance):
+            return f"another program listens on port {replica.port}, which is its $PORT"
+        return problem
 
     def _runs(self, replica: Replica) -> bool:
         """Whether it is up for good; ProbeFailed when it has ended."""

@@ -144,6 +144,10 @@ class Worker:
         """What is meant to run there, of one app or of all, as it is now."""
         return [self._replica(fields) for fields in self._call("replicas", {"app": app})]
 
+    def listens(self, instance: str) -> bool:
+        """Whether it is this replica, and no other program, that answers on its port."""
+        return bool(self._call("listens", {"instance": instance}))
+
     def tail(self, instance: str, count: int) -> list[str]:
         """The last lines that a replica printed."""
         return list(self._call("tail", {"instance": instance, "count": count}))

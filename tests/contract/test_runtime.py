@@ -1,5 +1,6 @@
 """What every runtime must do, whatever it keeps its replicas in."""
 
+import socket
 import threading
 from collections.abc import Iterator
 
@@ -7,10 +8,10 @@ import psutil
 import pytest
 
 from agent.faults import Fault, FaultCode
-from agent.runtime import Limits, Runtime
+from agent.runtime import Launch, Limits, Runtime
 from tests.conftest import eventually
 from tests.contract.conftest import LOG_BUFFER, Host
-from tests.contract.tenant import Tenant, answers, ask, chunks_of, end, is_up, read_until
+from tests.contract.tenant import LIMITS, Tenant, answers, ask, chunks_of, end, is_up, read_until
 
 _SLEEP = ["sleep", "301.25"]
 
@@ -55,6 +56,18 @@ def test_replicas_answer_on_their_ports(blog: Tenant) -> None:
         assert found["PORT"] == str(replica.port)
         assert found["KURAMA_REPLICA"] == f"web.{replica.number}"
         assert (found["KURAMA_APP"], found["KURAMA_RELEASE"]) == ("blog", "v7")
+
+
+def test_who_listens_is_known(runtime: Runtime, blog: Tenant) -> None:
+    """A replica on its own port; not one whose port another program has taken first."""
+    (replica,) = blog.start()
+    assert runtime.listens(replica.instance)
+    idle = blog.build({"Procfile": "web: sleep 600\n"}).reference
+    (silent,) = runtime.start(Launch("blog", 2, "web", idle, 1, LIMITS, {}, grace_s=1.0))
+    with socket.create_server((silent.host, silent.port)):
+        eventually(lambda: [one.state for one in runtime.replicas("blog")] == ["running"] * 2)
+        assert not runtime.listens(silent.instance)
+    assert not runtime.listens("blog.v9.web.1.000000")
 
 
 def test_what_runs_is_listed(runtime: Runtime, blog: Tenant, blog2: Tenant) -> None:

@@ -38,7 +38,14 @@ class World:
         self.lines: list[str] = []
         self.asked: list[tuple[int, str, dict[str, str]]] = []
         self.clock = Clock()
-        self._agent = AgentDouble({"replicas": self._replicas, "tail": lambda _: self.lines})
+        self.listens = True
+        self._agent = AgentDouble(
+            {
+                "replicas": self._replicas,
+                "tail": lambda _: self.lines,
+                "listens": lambda _: self.listens,
+            }
+        )
         self._worker = Worker("local", lambda: self._agent, {})
         self._started: list[Replica] = []
 
@@ -182,6 +189,12 @@ def test_a_replica_that_has_ended_fails_at_once(
     error = failure(lambda: world.wait(replica()))
     assert error.message == f"{says}\nIt printed nothing."
     assert world.clock.now - 1000.0 < 1.0
+
+
+def test_another_programs_answer_is_not_the_replicas(world: World) -> None:
+    """Whoever has taken its port must not get its visitors."""
+    world.listens = False
+    assert "another program listens on port 20001" in failure(lambda: world.wait(replica())).message
 
 
 def test_a_replica_that_is_gone_fails_at_once(world: World) -> None:
