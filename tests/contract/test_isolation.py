@@ -239,3 +239,50 @@ def _pid_of(replica: ReplicaStatus) -> int:
         if connection.status == psutil.CONN_LISTEN and connection.pid
     }
     return listening[replica.port]
+
+
+_CURIOUS = """
+import os, pathlib, setuptools
+home = pathlib.Path({home!r})
+seen = [p.name for p in home.rglob("*") if p.name in ("image.json", "replica.json", "receipts")]
+app = home / "apps" / "blog"
+for link in ("images/planted", "receipts/planted", "data"):
+    try:
+        (app / link).symlink_to("/etc")
+        seen.append(link)
+    except OSError:
+        pass
+for path in (app / "installed" / "venvs").glob("*/lib/python*/site-packages/kurama.pth"):
+    path.unlink()
+    path.symlink_to({victim!r})
+print("SEEN", seen)
+setuptools.setup(name="curious", version="1")
+"""
+
+
+def test_a_build_cannot_change_what_is_believed_about_images(
+    host: Host, blog: Tenant, tmp_path: Path
+) -> None:
+    """What an image shows its processes comes from files that no build can reach, nor link to."""
+    first = blog.image
+    victim = tmp_path / "victim"
+    victim.write_text("as it was")
+    curious = _CURIOUS.format(home=str(host.home), victim=str(victim))
+    requirements = f"setuptools\n-e .  # {os.getpid()}\n"
+    blog.output.clear()
+    try:
+        blog.build(
+            {"setup.py": curious + "raise SystemExit(1)\n", "requirements.txt": requirements}
+        )
+    except Fault:
+        pass
+    else:
+        pytest.fail("its setup.py was not run")
+    assert any("SEEN []" in line for line in blog.output), blog.output
+    blog.build({"setup.py": curious, "requirements.txt": requirements})
+    assert victim.read_text() == "as it was"
+    second, blog.image = blog.image, first
+    assert blog.run("echo one") == (0, ["one"])
+    blog.image = second
+    assert blog.run("echo two") == (0, ["two"])
+    blog.image = first
