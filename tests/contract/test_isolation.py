@@ -25,6 +25,12 @@ _SECRET = "kept-from-others"
 pytestmark = pytest.mark.parametrize("host", ISOLATING, indirect=True, scope="session")
 
 
+def _needs_cgroups(runtime: Runtime) -> None:
+    """Not `needs`: an ordinary user has none on most machines, and `make test` is for those too."""
+    if not runtime.describe()["cgroups"]:
+        pytest.skip("cgroups can't be written here: nothing has limits")
+
+
 @pytest.fixture(scope="module")
 def victim(blog2: Tenant) -> Iterator[ReplicaStatus]:
     """A neighbour, with a secret in its config, its data, its tree and its output."""
@@ -164,7 +170,7 @@ def test_one_offs_are_isolated_too(host: Host, blog: Tenant, victim: ReplicaStat
 
 def test_too_much_memory(runtime: Runtime, blog: Tenant, victim: ReplicaStatus) -> None:
     """What goes over its limit is killed and says so; its neighbour is none the worse."""
-    needs(bool(runtime.describe()["cgroups"]), "cgroups can't be written here")
+    _needs_cgroups(runtime)
     [hog] = blog.start(release=2, limits=Limits(memory=80_000_000, cpus=1.0))
     [stats] = [one for one in runtime.stats() if one.instance == hog.instance]
     assert stats.memory_limit is not None
@@ -183,7 +189,7 @@ def test_too_much_memory(runtime: Runtime, blog: Tenant, victim: ReplicaStatus) 
 
 def test_limits_go_with_what_they_held(runtime: Runtime, blog: Tenant) -> None:
     """Of replicas that have ended no group is left, however busy they were."""
-    needs(bool(runtime.describe()["cgroups"]), "cgroups can't be written here")
+    _needs_cgroups(runtime)
     root = Path("/sys/fs/cgroup")
     replicas = blog.start(4, release=4)
     for replica in replicas:
@@ -200,15 +206,19 @@ def test_limits_go_with_what_they_held(runtime: Runtime, blog: Tenant) -> None:
 
 def test_limits_go_with_a_one_off(runtime: Runtime, blog: Tenant) -> None:
     """Also when it is ended in the middle, with children that nobody waits for."""
-    needs(bool(runtime.describe()["cgroups"]), "cgroups can't be written here")
+    _needs_cgroups(runtime)
     stop, groups = threading.Event(), set[str]()
     command = "for i in 1 2 3 4 5 6 7 8; do setsid sleep 61.375 & done; echo up; sleep 61.375"
 
-    def output(_line: str) -> None:
+    def look() -> bool:
         for process in psutil.process_iter(["cmdline"]):
             if process.info["cmdline"] == ["sleep", "61.375"]:
                 lines = Path("/proc", str(process.pid), "cgroup").read_text().splitlines()
                 groups.update(line.rpartition("/")[2] for line in lines if "/kurama/" in line)
+        return bool(groups)
+
+    def output(_line: str) -> None:
+        eventually(look)
         stop.set()
 
     with pytest.raises(Fault):
@@ -221,7 +231,7 @@ def test_limits_go_with_a_one_off(runtime: Runtime, blog: Tenant) -> None:
 
 def test_too_many_processes(runtime: Runtime, blog: Tenant, victim: ReplicaStatus) -> None:
     """A fork bomb ends at the replica's own bound."""
-    needs(bool(runtime.describe()["cgroups"]), "cgroups can't be written here")
+    _needs_cgroups(runtime)
     [bomb] = blog.start(release=3)
     code = """subprocess.run(["sh", "-c",
         "i=0; while [ $i -lt 1500 ]; do sleep 9 >/dev/null 2>&1 & i=$((i+1)); done; echo all"],

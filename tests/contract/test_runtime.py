@@ -62,7 +62,8 @@ def test_who_listens_is_known(runtime: Runtime, blog: Tenant) -> None:
     """A replica on its own port; not one whose port another program has taken first."""
     (replica,) = blog.start()
     assert runtime.listens(replica.instance)
-    idle = blog.build({"Procfile": "web: sleep 600\n"}).reference
+    usual, idle = blog.image, blog.build({"Procfile": "web: sleep 600\n"}).reference
+    blog.image = usual
     (silent,) = runtime.start(Launch("blog", 2, "web", idle, 1, LIMITS, {}, grace_s=1.0))
     with socket.create_server((silent.host, silent.port)):
         eventually(lambda: [one.state for one in runtime.replicas("blog")] == ["running"] * 2)
