@@ -15,8 +15,8 @@ from agent.serve import Emit, Method
 
 Params = Mapping[str, Any]
 _NAMES = frozenset(
-    "hello preflight build start stop revive replicas logs drop_logs tail stats run prune "
-    "remove shutdown".split()
+    "hello preflight build start stop revive replicas listens logs drop_logs tail stats run "
+    "prune remove shutdown".split()
 )
 
 

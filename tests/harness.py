@@ -162,12 +162,14 @@ class Platform:
         self.home = folder / "home"
         self.config = folder / "kuramaconfig.yaml"
         ports = free_ports(4)
+        first_port = 20_000 + ports[0] % 49 * 200
         self.settings = {
             "home": str(self.home),
             "interface": {"port": ports[0]},
             "router": {"port": ports[1]},
             "ingest": {"port": ports[2]},
             "bus": {"port": ports[3]},
+            "sandbox": {"first_port": first_port, "last_port": first_port + 199},
             **(settings or {}),
         }
         self.config.write_text(yaml.safe_dump(self.settings))
