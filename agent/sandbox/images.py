@@ -55,7 +55,7 @@ class Images:
             folders.remove(folder / reference)
         needed = {self._venv(app, path.name) for path in folder.glob("*")}
         for venv in (self._layout.app(app) / "venvs").glob("*"):
-            if venv.name not in needed:
+            if venv.name.removesuffix(".json") not in needed:
                 folders.remove(venv)
         return deleted
 

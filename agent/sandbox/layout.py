@@ -1,8 +1,8 @@
 """Where the sandbox keeps what: one object that knows every path, and nothing else.
 
 HOME/apps/APP/images/REF/src, image.json    a build's tree and its description
-HOME/apps/APP/venvs/FINGERPRINT             a virtual environment, shared by images
-HOME/apps/APP/cache                         uv's cache, the app's own
+HOME/apps/APP/venvs/FINGERPRINT, ….json     a virtual environment, shared by images; it is whole
+HOME/apps/APP/work                          what builds may write: an environment, uv's cache
 HOME/apps/APP/data                          /data in each replica: outlives releases
 HOME/replicas/INSTANCE/…                    a replica's description, writable layer, /tmp
 HOME/logs/INSTANCE.log, .log.1 …            its output, in a ring of files
@@ -16,13 +16,17 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """The paths under `home`. `socket` is supervisord's, which may have to be elsewhere."""
+    """The paths under `home`. `socket` is supervisord's, which may have to be elsewhere.
+
+    Of an app's folder, an app's own programs may write `work` and `data` and nothing else: whoever
+    can write a folder can put a link there, and we would write, or show a jail, what it leads to.
+    """
 
     home: Path
     socket: Path
 
     def app(self, name: str) -> Path:
-        """The folder of one app, which its own user id owns."""
+        """The folder of one app; its group is the app's user id."""
         return self.home / "apps" / name
 
     def image(self, app: str, reference: str) -> Path:
@@ -32,6 +36,14 @@ class Layout:
     def venv(self, app: str, fingerprint: str) -> Path:
         """The virtual environment of all images with this fingerprint."""
         return self.app(app) / "venvs" / fingerprint
+
+    def complete(self, app: str, fingerprint: str) -> Path:
+        """The file that says that a virtual environment is whole."""
+        return self.app(app) / "venvs" / f"{fingerprint}.json"
+
+    def work(self, app: str) -> Path:
+        """What builds of an app may write: in a jail it stands in the place of `venvs`."""
+        return self.app(app) / "work"
 
     def replica(self, instance: str) -> Path:
         """The folder of one replica."""

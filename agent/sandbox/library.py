@@ -9,11 +9,14 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from agent.build.plan import Step
 from agent.faults import Fault, FaultCode
 from agent.sandbox.layout import Layout
 
 _PACKAGE = "flask_kurama"
-_HOOK = "kurama.pth"
+_INSTALL = """for site in "$VIRTUAL_ENV"/lib/python*/site-packages; do
+    printf %s "$1" > "$site/kurama.pth"
+done"""
 
 
 class Library:
@@ -41,14 +44,13 @@ class Library:
         """A virtual environment's name: what was installed, and with which library."""
         return hashlib.sha256(f"{fingerprint} {self._digest}".encode()).hexdigest()[:16]
 
-    def install(self, venv: Path, library: Path) -> None:
-        """Make the Python of `venv` find the library and run its hook when it starts."""
-        sites = list(venv.glob("lib/python*/site-packages"))
-        if len(sites) != 1:
-            raise Fault(FaultCode.INTERNAL, f"{venv} has {len(sites)} site-packages folders")
-        hook = sites[0] / _HOOK
-        hook.write_text(f"{library}\nimport flask_kurama.auto\n")
-        hook.chmod(0o644)
+    def step(self, library: Path) -> Step:
+        """Make the Python of $VIRTUAL_ENV find the library and run its hook when it starts.
+
+        It is a step of the build: whose files are the app's only the app may write, since what
+        looks like site-packages may be a link to anywhere.
+        """
+        return Step(("sh", "-c", _INSTALL, "sh", f"{library}\nimport flask_kurama.auto\n"), "")
 
 
 def _find() -> Path:
