@@ -21,7 +21,7 @@ from agent.sandbox.identity import Identities
 from agent.sandbox.images import Images, StoredImage
 from agent.sandbox.jail import Jail, View, write_etc
 from agent.sandbox.layout import Layout
-from agent.sandbox.library import Library, hook_step
+from agent.sandbox.library import Library
 from agent.sandbox.options import Options
 
 _SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin"
@@ -37,8 +37,11 @@ class _Site:
     app: str
     uid: int | None
     tree: Path
+    # Where it will be, and where its programs find it; and the folder in which it is made.
     venv: Path
+    made: Path
     scratch: Path
+    etc: Path
 
 
 class Builder:
@@ -104,20 +107,24 @@ class Builder:
         self, site: _Site, plan: BuildPlan, library: Path, output: Output, stop: Stop
     ) -> bool:
         """Have the virtual environment of this plan; return whether it was there already."""
-        receipt = self._layout.receipt(site.app, site.venv.name)
-        if receipt.exists() and site.venv.exists():
+        complete = self._layout.complete(site.app, site.venv.name)
+        if complete.exists():
             return True
         folders.remove(site.venv)
+        folders.remove(site.made)
         for name, text in plan.files.items():
             (site.scratch / name).write_text(self._filled(text, site))
             self._identities.give(site.uid, site.scratch / name)
         make = Step(("uv", "venv", "--quiet", "--python", plan.python, str(site.venv)), "")
-        for step in (make, *plan.steps, hook_step(site.venv, library)):
+        for step in (make, *plan.steps, self._library.step(library)):
             if step.title:
                 output(step.title)
             self._run(site, plan, step, output, stop)
-        receipt.parent.mkdir(mode=0o700, exist_ok=True)
-        receipt.write_text(json.dumps({"source": plan.source, "python": plan.python}))
+        if site.made.is_symlink() or not site.made.is_dir():
+            raise Fault(FaultCode.BUILD_FAILED, "The build replaced its virtual environment")
+        # From here on no build can reach it.
+        site.made.rename(site.venv)
+        complete.write_text(json.dumps({"source": plan.source, "python": plan.python}))
         return False
 
     def _run(self, site: _Site, plan: BuildPlan, step: Step, output: Output, stop: Stop) -> None:
@@ -126,7 +133,7 @@ class Builder:
         words = [self._filled(word, site) for word in step.argv]
         argv = [str(self._uv), *words[1:]] if words[0] == "uv" else words
         variables = {**self._environment(site), **network}
-        path = self._layout.home / f"build-{site.scratch.name}.json"
+        path = self._layout.home / f"{_group(site)}.json"
         launch = spec.write(path, self._jail, view, argv, variables, view.groups)
         try:
             status = process.run(
@@ -169,13 +176,15 @@ class Builder:
         )
 
     def _environment(self, site: _Site) -> dict[str, str]:
+        # Beside the environment, in one mount: uv links files from one into the other.
+        cache = (site.venv if self._jail.confines else site.made).with_name("cache")
         return {
             "PATH": f"{site.venv}/bin:{self._uv.parent}:{_SYSTEM_PATH}",
             "HOME": "/tmp" if self._jail.confines else str(site.scratch),  # noqa: S108
             "LANG": "C.UTF-8",
             "VIRTUAL_ENV": str(site.venv),
             "UV_PROJECT_ENVIRONMENT": str(site.venv),
-            "UV_CACHE_DIR": str(self._layout.cache(site.app)),
+            "UV_CACHE_DIR": str(cache),
             "UV_PYTHON_DOWNLOADS": "never",
             "UV_COMPILE_BYTECODE": "1",
             "UV_NO_PROGRESS": "1",
@@ -192,28 +201,33 @@ class Builder:
             uid=site.uid,
             tree=site.tree,
             tmp=site.scratch,
-            etc=site.scratch / "etc",
+            etc=site.etc,
             readable=[self._uv.resolve(), *python, *certificates, *indexes.local_paths(network)],
-            # The cache and the environments in one mount: uv links files from one to the other.
-            writable=[self._layout.installed(site.app), site.scratch],
+            writable={site.scratch: site.scratch, site.venv.parent: site.made.parent},
             groups=self._cgroups.groups(_group(site), limits),
         )
 
     @contextmanager
     def _site(self, app: str, uid: int | None, tree: Path, fingerprint: str) -> Iterator[_Site]:
-        installed = self._layout.installed(app)
-        if not installed.exists():
-            for path in (installed, installed / "venvs", installed / "cache"):
-                path.mkdir(mode=0o700)
-            self._identities.give(uid, installed)
-        with tempfile.TemporaryDirectory(prefix="build-", dir=self._layout.app(app)) as scratch:
-            self._identities.give(uid, Path(scratch))
-            write_etc(Path(scratch) / "etc", uid)
-            site = _Site(app, uid, tree, self._layout.venv(app, fingerprint), Path(scratch))
-            try:
-                yield site
-            finally:
-                self._cgroups.remove(_group(site))
+        venv, work = self._layout.venv(app, fingerprint), self._layout.work(app)
+        for path in (venv.parent, work):
+            path.mkdir(mode=0o700, exist_ok=True)
+        if uid is not None:
+            os.chown(work, uid, uid)
+        folder = Path(tempfile.mkdtemp(prefix="build-", dir=self._layout.app(app)))
+        scratch, etc = folder / "tmp", folder / "etc"
+        scratch.mkdir(mode=0o700)
+        self._identities.give(uid, scratch)
+        # Not in what a step may write: the next one is shown it.
+        write_etc(etc, uid)
+        # Unconfined there is but one place, and nothing to keep a build from.
+        made = work / fingerprint if self._jail.confines else venv
+        site = _Site(app, uid, tree, venv, made, scratch, etc)
+        try:
+            yield site
+        finally:
+            self._cgroups.remove(_group(site))
+            folders.remove(folder)
 
     def _check_disk(self) -> None:
         free = shutil.disk_usage(self._layout.home).free
@@ -227,4 +241,4 @@ class Builder:
 
 
 def _group(site: _Site) -> str:
-    return f"{site.app}.{site.scratch.name}"
+    return f"{site.app}.{site.scratch.parent.name}"

@@ -12,8 +12,8 @@ def remove(folder: Path) -> None:
     An overlay leaves a folder that nobody may open, and an app can make as many as it likes; to
     anyone but root they are closed until their owner opens them.
     """
-    if folder.is_symlink():
-        folder.unlink()
+    if folder.is_symlink() or folder.is_file():
+        folder.unlink(missing_ok=True)
         return
     shutil.rmtree(folder, ignore_errors=True)
     if folder.exists() and os.geteuid() != 0:

@@ -1,6 +1,7 @@
 """The user id of each app, where Kurama is run by root; nobody's but Kurama's own where it isn't.
 
-The owner of an app's folder is the record of it: no table can disagree with the files.
+The group of an app's folder is the record of it: no table can disagree with the files. Its owner
+stays root: an app that owned it could put links in the place of what we read and write there.
 """
 
 import os
@@ -27,13 +28,13 @@ class Identities:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             return None
         if not folder.exists():
-            taken = {path.stat().st_uid for path in folder.parent.iterdir()}
+            taken = {path.stat().st_gid for path in folder.parent.iterdir()}
             uid = next(
                 n for n in range(self._first_uid + 1, self._first_uid + 10_000) if n not in taken
             )
             folder.mkdir(mode=0o700)
-            os.chown(folder, uid, uid)
-        return folder.stat().st_uid
+            os.chown(folder, 0, uid)
+        return folder.stat().st_gid
 
     def give(self, uid: int | None, *paths: Path) -> None:
         """Make `paths`, with all that is in them, the app's own."""

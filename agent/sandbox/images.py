@@ -54,11 +54,8 @@ class Images:
         for reference in deleted:
             folders.remove(folder / reference)
         needed = {self._venv(app, path.name) for path in folder.glob("*")}
-        for receipt in (self._layout.app(app) / "receipts").glob("*.json"):
-            if receipt.stem not in needed:
-                receipt.unlink()
-        for venv in (self._layout.installed(app) / "venvs").glob("*"):
-            if venv.name not in needed:
+        for venv in (self._layout.app(app) / "venvs").glob("*"):
+            if venv.name.removesuffix(".json") not in needed:
                 folders.remove(venv)
         return deleted
 

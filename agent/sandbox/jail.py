@@ -14,7 +14,7 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -38,7 +38,7 @@ class View:
 
     `tree` appears at /app: writable as it is with `layers` None (a build), else read-only with
     what is written going to `layers` (upper and work folders, a replica). `uid` is the app's own
-    user id where Kurama is run by root, else None.
+    user id where Kurama is run by root, else None. `writable` says of each place what stands there.
     """
 
     app: str
@@ -49,7 +49,7 @@ class View:
     layers: tuple[Path, Path] | None = None
     data: Path | None = None
     readable: Sequence[Path] = ()
-    writable: Sequence[Path] = ()
+    writable: Mapping[Path, Path] = field(default_factory=dict)
     groups: Sequence[Group] = field(default=())
 
 
@@ -152,8 +152,8 @@ def _mounts(view: View, *, overlay: bool) -> list[str]:
         words += ["--ro-bind", str(view.etc / name), f"/etc/{name}"]
     for path in view.readable:
         words += ["--ro-bind", str(path), str(path)]
-    for path in view.writable:
-        words += ["--bind", str(path), str(path)]
+    for path, source in view.writable.items():
+        words += ["--bind", str(source), str(path)]
     for group in view.groups:
         words += ["--ro-bind", str(group.path), str(group.seen_at)]
     if view.data:

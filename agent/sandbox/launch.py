@@ -11,12 +11,15 @@ import contextlib
 import json
 import os
 import resource
+import shlex
 import signal
 import sys
 from pathlib import Path
 
 # A replica rather than the platform, when the machine runs out of memory.
 _OOM_SCORE = "500"
+# What starts a jail finds the machine's own programs, and nothing that an app chose.
+_JAILER = {"PATH": "/usr/local/bin:/usr/bin:/bin"}
 # What programs expect; the folders above keep others out.
 _UMASK = 0o022
 
@@ -36,7 +39,22 @@ def main(spec_path: str) -> None:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
     os.umask(_UMASK)
     os.chdir(spec["cwd"])
-    os.execve(spec["argv"][0], spec["argv"], spec["environment"])  # noqa: S606 - no shell on purpose
+    environment = spec["environment"]
+    if spec["environment_fd"] is not None:
+        _hand_over(environment, spec["environment_fd"])
+        environment = _JAILER
+    os.execve(spec["argv"][0], spec["argv"], environment)  # noqa: S606 - no shell on purpose
+
+
+def _hand_over(environment: dict[str, str], descriptor: int) -> None:
+    """Leave the environment, as a shell reads it, in memory behind an open descriptor."""
+    lines = (f"command export {name}={shlex.quote(text)}\n" for name, text in environment.items())
+    memory = os.memfd_create("environment")
+    with open(memory, "wb", closefd=False) as file:
+        file.write(os.fsencode("".join(lines)))
+    os.dup2(memory, descriptor)
+    if memory != descriptor:
+        os.close(memory)
 
 
 def _join(folder: Path, files: dict[str, str]) -> None:

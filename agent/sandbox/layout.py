@@ -1,17 +1,13 @@
 """Where the sandbox keeps what: one object that knows every path, and nothing else.
 
 HOME/apps/APP/images/REF/src, image.json    a build's tree and its description
-HOME/apps/APP/receipts/FINGERPRINT.json     that a virtual environment is complete
-HOME/apps/APP/installed/venvs/FINGERPRINT   a virtual environment, shared by images
-HOME/apps/APP/installed/cache               uv's cache, the app's own
+HOME/apps/APP/venvs/FINGERPRINT, ….json     a virtual environment, shared by images; it is whole
+HOME/apps/APP/work                          what builds may write: an environment, uv's cache
 HOME/apps/APP/data                          /data in each replica: outlives releases
 HOME/replicas/INSTANCE/…                    a replica's description, writable layer, /tmp
 HOME/logs/INSTANCE.log, .log.1 …            its output, in a ring of files
 HOME/conf.d/INSTANCE.conf                   its program, for supervisord
 HOME/lib/HASH/flask_kurama                  the library that images are given
-
-Of an app's folder its builds see `installed` and its processes `data`: what is believed about an
-image stands where nothing that is pushed can write.
 """
 
 from dataclasses import dataclass
@@ -20,34 +16,34 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """The paths under `home`. `socket` is supervisord's, which may have to be elsewhere."""
+    """The paths under `home`. `socket` is supervisord's, which may have to be elsewhere.
+
+    Of an app's folder, an app's own programs may write `work` and `data` and nothing else: whoever
+    can write a folder can put a link there, and we would write, or show a jail, what it leads to.
+    """
 
     home: Path
     socket: Path
 
     def app(self, name: str) -> Path:
-        """The folder of one app, which its own user id owns."""
+        """The folder of one app; its group is the app's user id."""
         return self.home / "apps" / name
 
     def image(self, app: str, reference: str) -> Path:
         """The folder of one image."""
         return self.app(app) / "images" / reference
 
-    def installed(self, app: str) -> Path:
-        """What builds of the app write, besides the tree that is built."""
-        return self.app(app) / "installed"
-
-    def cache(self, app: str) -> Path:
-        """What uv has downloaded and made for the app."""
-        return self.installed(app) / "cache"
-
     def venv(self, app: str, fingerprint: str) -> Path:
         """The virtual environment of all images with this fingerprint."""
-        return self.installed(app) / "venvs" / fingerprint
+        return self.app(app) / "venvs" / fingerprint
 
-    def receipt(self, app: str, fingerprint: str) -> Path:
-        """The file that is there once that virtual environment is complete."""
-        return self.app(app) / "receipts" / f"{fingerprint}.json"
+    def complete(self, app: str, fingerprint: str) -> Path:
+        """The file that says that a virtual environment is whole."""
+        return self.app(app) / "venvs" / f"{fingerprint}.json"
+
+    def work(self, app: str) -> Path:
+        """What builds of an app may write: in a jail it stands in the place of `venvs`."""
+        return self.app(app) / "work"
 
     def replica(self, instance: str) -> Path:
         """The folder of one replica."""

@@ -14,7 +14,9 @@ from agent.faults import Fault, FaultCode
 from agent.sandbox.layout import Layout
 
 _PACKAGE = "flask_kurama"
-_HOOK = "kurama.pth"
+_INSTALL = """for site in "$VIRTUAL_ENV"/lib/python*/site-packages; do
+    printf %s "$1" > "$site/kurama.pth"
+done"""
 
 
 class Library:
@@ -42,18 +44,13 @@ class Library:
         """A virtual environment's name: what was installed, and with which library."""
         return hashlib.sha256(f"{fingerprint} {self._digest}".encode()).hexdigest()[:16]
 
+    def step(self, library: Path) -> Step:
+        """Make the Python of $VIRTUAL_ENV find the library and run its hook when it starts.
 
-def hook_step(venv: Path, library: Path) -> Step:
-    """What makes the Python of `venv` find the library and run its hook when it starts.
-
-    A step of the build, in its jail: by then the environment is the app's, links and all.
-    """
-    write = (
-        "import pathlib, sys, sysconfig\n"
-        f"pathlib.Path(sysconfig.get_path('purelib'), '{_HOOK}').write_text(sys.argv[1])"
-    )
-    text = f"{library}\nimport flask_kurama.auto\n"
-    return Step((str(venv / "bin" / "python"), "-I", "-c", write, text), "")
+        It is a step of the build: whose files are the app's only the app may write, since what
+        looks like site-packages may be a link to anywhere.
+        """
+        return Step(("sh", "-c", _INSTALL, "sh", f"{library}\nimport flask_kurama.auto\n"), "")
 
 
 def _find() -> Path:

@@ -11,6 +11,15 @@ from agent.sandbox.jail import Jail, View
 _LAUNCH = Path(__file__).with_name("launch.py")
 _OPEN_FILES = 8192
 _PROCESSES = 1024
+# Where the program finds its environment, and what takes it: a shell, since that is everywhere.
+# `command` keeps a name that means something to the shell (OPTIND, UID) from ending it.
+_ENVIRONMENT_FD = 9
+_TAKE_ENVIRONMENT = (
+    "sh",
+    "-c",
+    f'. /proc/self/fd/{_ENVIRONMENT_FD}; exec {_ENVIRONMENT_FD}<&-; exec "$@"',
+    "sh",
+)
 # A stop signals the whole group. Without a trap the shell would die of it at once, and bubblewrap
 # would kill at that moment what the shell has started (without bubblewrap it would live on,
 # forgotten). With one the shell waits for its command and ends with it, as it ended.
@@ -30,14 +39,20 @@ def write(
     environment: Mapping[str, str],
     groups: Sequence[Group],
 ) -> list[str]:
-    """Write the description of `command` in `jail` to `path`; return what launches it."""
+    """Write the description of `command` in `jail` to `path`; return what launches it.
+
+    What confines a program never sees the program's environment, which is the app's to choose: it
+    runs outside of the jail, or with root's id still, and LD_PRELOAD or PATH would decide what it
+    loads and starts. The environment is taken over inside, when there are no rights left to lose.
+    """
     limits = {"RLIMIT_CORE": 0, "RLIMIT_NOFILE": _OPEN_FILES}
     if view.uid is not None:
         # Counted by user id, so only where the app has one of its own.
         limits["RLIMIT_NPROC"] = _PROCESSES
     described = {
-        "argv": jail.argv(command, view),
+        "argv": jail.argv([*_TAKE_ENVIRONMENT, *command] if jail.confines else command, view),
         "environment": dict(environment),
+        "environment_fd": _ENVIRONMENT_FD if jail.confines else None,
         "cwd": "/" if jail.confines else str(view.tree),
         "confined": jail.confines,
         "rlimits": limits,

@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 
 from server import __version__
 from server.api import accounts, apps, deploys, git, hooks, logs, processes, schemas
+from server.api.bodies import BoundedBodies
 from server.errors import KuramaError
 
 log = logging.getLogger(__name__)
@@ -36,6 +37,7 @@ def application(lifespan: Lifespan | None, pages: Sequence[APIRouter] = ()) -> F
         lifespan=lifespan,
         responses={"default": {"model": schemas.Failure, "description": "what went wrong"}},
     )
+    app.add_middleware(BoundedBodies)
     v1 = APIRouter(prefix="/api/v1")
     for part in (accounts, apps, processes, deploys, logs):
         v1.include_router(part.router)

@@ -22,7 +22,7 @@ from starlette.concurrency import run_in_threadpool
 from server.api.auth import CallerDep, find_app
 from server.api.context import Context, Ctx
 from server.api.pushes import Push
-from server.errors import NoRoom, NotFound, TooLarge
+from server.errors import NoRoom, NotFound, RequestRejected, TooLarge
 from server.models import App
 from server.repos import pktline, report
 from server.settings import Settings
@@ -248,7 +248,17 @@ def _decompressor(request: Request) -> Callable[[bytes], bytes]:
         return bytes
     # zlib's sign for a gzip header; each piece is bounded, so that a bomb can't fill the memory.
     unzip = zlib.decompressobj(wbits=31)
-    return lambda chunk: unzip.decompress(chunk, _MOST_FETCH)
+
+    def decompress(chunk: bytes) -> bytes:
+        try:
+            data = unzip.decompress(chunk, _MOST_FETCH)
+        except zlib.error as error:
+            raise RequestRejected(f"The body is not gzip: {error}") from error
+        if unzip.unconsumed_tail:
+            raise TooLarge("This is too much for a fetch")
+        return data
+
+    return decompress
 
 
 def _check_room(settings: Settings) -> None:

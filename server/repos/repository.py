@@ -14,6 +14,13 @@ NO_COMMIT = "0" * 40
 _SYMLINK = "120000"
 _SUBMODULE = "160000"
 _MOST_SHOWN = 5
+# A few kilobytes of pack can name billions of files (trees that hold the same tree again and
+# again), or terabytes of zeros: what no application has is refused before it is laid out.
+_MOST_FILES = 100_000
+_MOST_BYTES = 4_000_000_000
+_MOST_LISTED = 64 * 1024 * 1024
+_LONGEST_LINK = 4096
+_READ = 64 * 1024
 # As many as the kernel follows.
 _MOST_LINKS = 40
 
@@ -22,6 +29,7 @@ _MOST_LINKS = 40
 class _Entry:
     mode: str
     blob: str
+    size: int
     path: str
 
 
@@ -42,7 +50,15 @@ class Repository:
 
     def check_tree(self, commit: str) -> None:
         """PreflightFailed where the commit's files can't be laid out safely, naming them."""
-        entries = list(self._entries(commit))
+        entries: list[_Entry] = []
+        total = 0
+        for entry in self._entries(commit):
+            entries.append(entry)
+            total += entry.size
+            if len(entries) > _MOST_FILES:
+                raise _too_much(f"more than {_MOST_FILES:,} files")
+            if total > _MOST_BYTES:
+                raise _too_much(f"more than {_MOST_BYTES // 1_000_000_000} GB of files")
         if not entries:
             raise PreflightFailed(
                 "The commit has no files", "Commit your app (git add, git commit) and push again."
@@ -85,11 +101,18 @@ class Repository:
         return str(self._git.log("-1", "--format=%s", commit, "--")).strip()
 
     def _entries(self, commit: str) -> Iterator[_Entry]:
-        listed = self._git.ls_tree("-r", "-z", "--full-tree", commit, strip_newline_in_stdout=False)
-        for line in filter(None, str(listed).split("\0")):
-            described, _, path = line.partition("\t")
-            mode, _kind, blob = described.split()
-            yield _Entry(mode, blob, path)
+        listing = self._git.ls_tree("-r", "-l", "-z", "--full-tree", commit, as_process=True)
+        try:
+            read, rest = 0, b""
+            while chunk := listing.stdout.read(_READ):
+                read += len(chunk)
+                if read > _MOST_LISTED:
+                    raise _too_much("too many files, or names that are too long")
+                *lines, rest = (rest + chunk).split(b"\0")
+                yield from map(_entry, lines)
+            listing.wait()
+        finally:
+            listing.kill()
 
     def _check_names(self, entries: list[_Entry]) -> None:
         bad = [
@@ -112,6 +135,11 @@ class Repository:
             )
 
     def _check_symlinks(self, entries: list[_Entry]) -> None:
+        long = [e.path for e in entries if e.mode == _SYMLINK and e.size > _LONGEST_LINK]
+        if long:
+            raise PreflightFailed(
+                f"{_some(long)}: a symbolic link to a name that is too long", "Take it out."
+            )
         links = {entry.path: entry.blob for entry in entries if entry.mode == _SYMLINK}
         targets = {
             path: str(self._git.cat_file("blob", blob, strip_newline_in_stdout=False))
@@ -132,6 +160,19 @@ class Repository:
             raise RepositoryError(
                 f"git {command} failed in {self.path.name}: {error.stderr}"
             ) from error
+
+
+def _entry(line: bytes) -> _Entry:
+    """A line of `ls-tree -l`; a submodule has no size."""
+    described, _, path = line.decode("utf-8", "replace").partition("\t")
+    mode, _kind, blob, size = described.split()
+    return _Entry(mode, blob, 0 if size == "-" else int(size), path)
+
+
+def _too_much(what: str) -> PreflightFailed:
+    return PreflightFailed(
+        f"The commit has {what}", "Keep data and installed packages out of the repository."
+    )
 
 
 def _leaves(link: str, targets: Mapping[str, str]) -> bool:

@@ -254,15 +254,15 @@ def _pid_of(replica: ReplicaStatus) -> int:
 _CURIOUS = """
 import os, pathlib, setuptools
 home = pathlib.Path({home!r})
-seen = [p.name for p in home.rglob("*") if p.name in ("image.json", "replica.json", "receipts")]
+seen = [p.name for p in home.rglob("*") if p.name in ("image.json", "replica.json")]
 app = home / "apps" / "blog"
-for link in ("images/planted", "receipts/planted", "data"):
+for link in ("images/planted", "planted", "data", "images", "work"):
     try:
         (app / link).symlink_to("/etc")
         seen.append(link)
     except OSError:
         pass
-for path in (app / "installed" / "venvs").glob("*/lib/python*/site-packages/kurama.pth"):
+for path in (app / "venvs").glob("*/lib/python*/site-packages/kurama.pth"):
     path.unlink()
     path.symlink_to({victim!r})
 print("SEEN", seen)

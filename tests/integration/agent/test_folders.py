@@ -41,6 +41,18 @@ def test_closed_folders_are_removed() -> None:
         assert outside.stat().st_mode & 0o777 == 0o500
 
 
+def test_a_link_in_the_place_of_a_folder_is_only_a_link() -> None:
+    """What it leads to stays, with the mode that it has."""
+    with ordinary_user(), tempfile.TemporaryDirectory() as name:
+        outside = Path(name, "outside")
+        outside.mkdir()
+        outside.chmod(0o500)
+        Path(name, "link").symlink_to(outside)
+        folders.remove(Path(name, "link"))
+        assert not Path(name, "link").is_symlink()
+        assert outside.stat().st_mode & 0o777 == 0o500
+
+
 def test_what_is_not_there_needs_no_removing() -> None:
     """A second removal does nothing."""
     folders.remove(Path("nowhere/at/all"))
