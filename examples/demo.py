@@ -82,7 +82,9 @@ def push() -> str:
 
 def traffic(url: str) -> None:
     """Send visitors."""
-    say(f"Sending {_SECONDS_OF_TRAFFIC} seconds of visitors to {url}; some of them will fail.")
+    say(
+        f"Sending {_SECONDS_OF_TRAFFIC} seconds of visitors to {url}; at times it is slow or fails."
+    )
     reqsim = [sys.executable, "reqsim.py", "--url", url, "--rate", "40", "--seed", "7"]
     run([*reqsim, "--duration", str(_SECONDS_OF_TRAFFIC)], shown=["python3", *reqsim[1:]])
 

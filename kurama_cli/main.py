@@ -24,7 +24,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "logout": ("accounts:logout", "Log out and revoke the token."),
     "whoami": ("accounts:whoami", "Show who is logged in, and where."),
     "password": ("accounts:password", "Change your password."),
-    "tokens": ("accounts:tokens", "List your tokens; revoke one."),
+    "tokens": ("accounts:tokens", "List your tokens; make one, revoke one."),
     "users": ("accounts:users", "List accounts; add one (admins)."),
     "create": ("apps:create", "Make an app and a git remote for it."),
     "apps": ("apps:apps", "List your apps."),

@@ -290,7 +290,20 @@ def _validated(values: Mapping[str, Any], source: str) -> Settings:
         ) from None
     if settings.sandbox.first_port > settings.sandbox.last_port:
         raise InvalidConfig(f"{source}: sandbox.first_port: should not be above sandbox.last_port")
+    _check_ports(settings, source)
     return settings
+
+
+def _check_ports(settings: Settings, source: str) -> None:
+    """Two parts on one port would each look well, and one of them get nothing."""
+    seen: dict[int, str] = {}
+    for name in ("interface", "router", "ingest", "bus"):
+        port = getattr(settings, name).port
+        if port in seen:
+            raise InvalidConfig(
+                f"{source}: {name}.port: {port} is {seen[port]}.port already", "Choose another."
+            )
+        seen[port] = name
 
 
 def _problem(error: Mapping[str, Any]) -> str:

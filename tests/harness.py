@@ -232,15 +232,19 @@ class Platform:
         assert done.status == 0, done.all
         return self.log_in(email, password)
 
-    def log_in(self, email: str, password: str) -> User:
-        """Somebody who has logged in from a new laptop."""
+    def laptop(self, email: str) -> User:
+        """Somebody at a new laptop, not logged in yet."""
         folder = self.folder / f"laptop-{len(list(self.folder.glob('laptop-*')))}"
         folder.mkdir()
-        user = User(self, folder, email)
+        return User(self, folder, email)
+
+    def log_in(self, email: str, password: str) -> User:
+        """Somebody who has logged in from a new laptop."""
+        user = self.laptop(email)
         arguments = ("login", self.url, "--email", email, "--password-stdin")
         done = user.kurama(*arguments, stdin=password + "\n")
         assert done.status == 0, done.all
-        logins = json.loads((folder / ".config" / "kurama" / "credentials.json").read_text())
+        logins = json.loads((user.folder / ".config" / "kurama" / "credentials.json").read_text())
         user.token = logins["logins"][0]["token"]
         return user
 

@@ -225,7 +225,7 @@ class Replicas:
             {**launch.environment, **own},
             self._host_environment,
         )
-        command = spec.shell(image.processes[launch.process])
+        command = spec.shell(image.processes[launch.process], f"{file.process}.{file.number}")
         path = folder / "spec.json"
         return spec.write(path, self._jail, view, command, variables, groups)
 

@@ -26,9 +26,15 @@ _TAKE_ENVIRONMENT = (
 _PATIENT = "trap 'exit $?' TERM"
 
 
-def shell(command: str) -> list[str]:
-    """The argument list of a shell that runs `command` and lets it end in its own time."""
-    return ["sh", "-c", f"{_PATIENT}\n{command}"]
+def shell(command: str, name: str = "") -> list[str]:
+    """The argument list of a shell that runs `command` and lets it end in its own time.
+
+    With `name` it says last with which status that ended by itself.
+    """
+    script = f"{_PATIENT}\n{command}"
+    if name:
+        script += f'\nstatus=$?\necho "{name} ended with status $status"\nexit $status'
+    return ["sh", "-c", script]
 
 
 def write(

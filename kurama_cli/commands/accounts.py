@@ -98,7 +98,7 @@ def password() -> None:
 @json_option
 @click.pass_context
 def tokens(context: click.Context, as_json: bool) -> None:
-    """List your tokens; revoke one."""
+    """List your tokens; make one, revoke one."""
     if context.invoked_subcommand is not None:
         return
     found = client().get("/tokens")["tokens"]
@@ -116,6 +116,23 @@ def tokens(context: click.Context, as_json: bool) -> None:
         for one in found
     ]
     output.table(["id", "name", "made", "last used", "expires"], rows, "You have no tokens.")
+
+
+@tokens.command("create")
+@click.argument("name")
+@click.option("--expires", metavar="TIME", help="How long it works: 90d, 12h.")
+@json_option
+def create_token(name: str, expires: str | None, as_json: bool) -> None:
+    """Make a token for a machine that pushes or sends records; it is shown once."""
+    made = client().post("/tokens", {"name": name, "expires": expires})
+    if as_json:
+        output.document({"token": made["token"], "expires_at": made["expires_at"]})
+        return
+    # Alone on stdout, so that it can go where it is needed without being seen.
+    click.echo(
+        f"The token {name}, shown this once; it works until {made['expires_at'][:10]}:", err=True
+    )
+    click.echo(made["token"])
 
 
 @tokens.command("revoke")

@@ -71,6 +71,7 @@ def deploy(context: click.Context, remote: str | None) -> int:
         )
     changed = git.uncommitted()
     if changed:
-        click.echo(f"{changed} uncommitted files are not part of this deploy.", err=True)
+        what = "1 uncommitted file is" if changed == 1 else f"{changed} uncommitted files are"
+        click.echo(f"{what} not part of this deploy.", err=True)
     click.echo(f"Pushing HEAD to {chosen.app}", err=True)
     return git.push(names[0], "HEAD", "refs/heads/main")

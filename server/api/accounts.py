@@ -1,14 +1,17 @@
 """Routes: logging in, tokens, accounts."""
 
+from datetime import timedelta
+
 from fastapi import APIRouter, Response
 
-from server import names
+from server import duration, names
 from server.api import schemas
 from server.api.auth import AdminDep, CallerDep
 from server.api.context import Ctx
-from server.errors import Unauthenticated
+from server.errors import RequestRejected, Unauthenticated
 
 router = APIRouter(tags=["accounts"])
+_LONGEST_LIFE = timedelta(days=3650)
 
 
 @router.post("/login")
@@ -61,6 +64,18 @@ def list_tokens(context: Ctx, caller: CallerDep) -> schemas.Tokens:
     return schemas.Tokens(tokens=[schemas.TokenOut.of(token) for token in tokens])
 
 
+@router.post("/tokens", status_code=201)
+def create_token(new: schemas.NewToken, context: Ctx, caller: CallerDep) -> schemas.LoggedIn:
+    """Make one more token of one's own, for a machine say; its text is in this answer only."""
+    lifetime = context.parts.settings.accounts.token_lifetime
+    if new.expires is not None:
+        lifetime = _lifetime(new.expires)
+    token, text = context.accounts.issue_token(caller.account, new.name, lifetime)
+    return schemas.LoggedIn(
+        token=text, expires_at=token.expires_at, account=schemas.AccountOut.of(caller.account)
+    )
+
+
 @router.delete("/tokens/{token_id}", status_code=204)
 def revoke_token(token_id: int, context: Ctx, caller: CallerDep) -> Response:
     """End one of one's own tokens at once."""
@@ -80,3 +95,14 @@ def create_account(new: schemas.NewAccount, context: Ctx, _admin: AdminDep) -> s
     """Let somebody else log in."""
     account = context.accounts.create(names.email(new.email), new.password, is_admin=new.is_admin)
     return schemas.AccountOut.of(account)
+
+
+def _lifetime(text: str) -> timedelta:
+    """How long a token shall work; RequestRejected where the text doesn't say that."""
+    try:
+        lifetime = duration.parse(text)
+    except ValueError:
+        raise RequestRejected(f"{text!r} is no length of time", "Write 90d, say, or 12h.") from None
+    if not timedelta() < lifetime <= _LONGEST_LIFE:
+        raise RequestRejected(f"A token can't work for {text}", "Write 90d, say; at most 3650d.")
+    return lifetime

@@ -7,7 +7,7 @@ from server.api import schemas
 from server.api.auth import AppDep, CallerDep
 from server.api.context import Context, Ctx
 from server.deploys.changes import ConfigChange
-from server.errors import Conflict
+from server.errors import Conflict, NotFound
 from server.models import App, ConfigVariable
 
 router = APIRouter(tags=["apps"])
@@ -65,6 +65,10 @@ def change_config(
     removals = [names.variable_name(name) for name in patch.unset]
     if not changes and not removals:
         raise Conflict("Nothing to change", "Name what to set or to unset.")
+    known = {variable.name for variable in context.parts.apps.config(app)}
+    unknown = [name for name in removals if name not in known]
+    if unknown:
+        raise NotFound(f"{app.name} has no variable {', '.join(unknown)}", "See `kurama config`.")
     if app.release_id is None:
         context.parts.apps.change_config(app, changes, removals)
         return schemas.Changed(deploy=None)

@@ -12,7 +12,7 @@ from server.api.context import Context, Ctx
 from server.deploys.changes import Restart, Rollback, Scale, check_quantities
 from server.deploys.rollout import current, formation
 from server.errors import Conflict, NotFound
-from server.models import App, Release, Replica, ReplicaState
+from server.models import App, Release, ReleaseState, Replica, ReplicaState
 from server.names import process_kind
 
 router = APIRouter(tags=["processes"])
@@ -76,6 +76,10 @@ def roll_back(
     releases = context.parts.releases
     live = _live(context, app)
     target = releases.by_version(app, to.version) if to.version else releases.before(app, live)
+    if target.state is ReleaseState.FAILED:
+        raise Conflict(
+            f"{target.label} failed: it never served", "`kurama releases` shows the others."
+        )
     if target.id == live.id:
         raise Conflict(f"{target.label} is live already", "Name another release.")
     deploy = context.deployer.submit(app, caller.account, Rollback(target))

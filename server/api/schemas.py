@@ -25,6 +25,13 @@ class Login(_In):
     name: str = Field(default="api", max_length=100, pattern=NO_NUL)
 
 
+class NewToken(_In):
+    """A token for a machine; `expires` is a length of time ("90d"), or null for the usual one."""
+
+    name: str = Field(min_length=1, max_length=100, pattern=NO_NUL)
+    expires: str | None = Field(default=None, max_length=20)
+
+
 class NewAccount(_In):
     """An account for somebody else; only admins make one."""
 

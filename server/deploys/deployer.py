@@ -131,6 +131,8 @@ class Deployer:
             except BaseException:
                 if app.release_id is None:
                     self._parts.router.stand_in(app.name, Problem.NO_CODE)
+                else:
+                    narrator.step(f"v{app.version} goes on serving as it was")
                 raise
 
     def _work(self, app: App, deploy: Deploy, narrator: Narrator, stopwatch: Stopwatch) -> Work:

@@ -1,10 +1,8 @@
 """How a deploy speaks: the arrows, the indents and the error block of a push's output."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 
-from flask_kurama.parts import Joiner
-from flask_kurama.record import decode
 from server.errors import KuramaError
 
 # Terminal control sequences of tools; a push's output is shown in somebody's terminal.
@@ -39,18 +37,6 @@ class Narrator:
             for line in clean(error.hint).splitlines():
                 self._say(f" !     {line}".rstrip())
         self._say("")
-
-
-def readable(lines: Iterable[str]) -> Iterator[str]:
-    """What a replica printed, with each record as its message alone."""
-    joiner = Joiner(clock=lambda: 0.0)
-    for line in lines:
-        whole = joiner.join(line.encode("utf-8", "replace"))
-        record = None if whole is None else decode(whole)
-        if record is not None:
-            yield from record.message.splitlines()
-        elif whole is not None:
-            yield line
 
 
 def clean(text: str) -> str:

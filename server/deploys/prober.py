@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from server.deploys.narrator import readable
+from server.deploys.excerpt import cause, readable, without_libraries
 from server.errors import ProbeFailed
 from server.models import Replica, ReplicaState
 from server.workers.client import Worker
@@ -15,7 +15,11 @@ PROBE_HEADER = "X-Kurama-Probe"
 _PAUSE_S = 0.02
 _LOOK_EVERY_S = 0.25
 _ANSWER_S = 10.0
-_LINES = 20
+# Of what a replica printed: how much is looked at, and how much of it is shown.
+_LOOKED_AT = 400
+_SHOWN = 20
+# A start that takes longer says what is waited for.
+_SILENT_S = 3.0
 _MOST_AT_ONCE = 16
 
 
@@ -28,12 +32,14 @@ class Prober:
         *,
         path: str,
         timeout_s: float,
+        say: Callable[[str], None] = lambda _: None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._worker = worker
         self._path = path
         self._timeout_s = timeout_s
+        self._say = say
         self._clock = clock
         self._sleep = sleep
 
@@ -55,8 +61,13 @@ class Prober:
 
     def _wait_one(self, replica: Replica, host: str, deadline: float) -> None:
         problem = "it keeps starting"
-        looked = self._clock()
+        looked = begun = self._clock()
+        silent = True
         while self._clock() < deadline:
+            if silent and self._clock() - begun > _SILENT_S:
+                silent = False
+                left = round(deadline - self._clock())
+                self._say(f"Waiting for {replica.label}, for {left} s at most: {problem}")
             if replica.process == "web":
                 problem = self._ask(replica, host)
                 if not problem:
@@ -68,7 +79,7 @@ class Prober:
             if self._runs(replica) and replica.process != "web":
                 return
             self._sleep(_PAUSE_S)
-        raise self._failed(replica, f"wasn't healthy within {self._timeout_s:.0f} s: {problem}")
+        raise self._failed(replica, f"wasn't healthy within {self._timeout_s:.0f} s ({problem})")
 
     def _ask(self, replica: Replica, host: str) -> str:
         """Ask once; return "" for a healthy answer of its own, else what is wrong."""
@@ -82,20 +93,20 @@ class Prober:
         now = {one.instance: one for one in self._worker.replicas(replica.app)}
         found = now.get(replica.instance)
         if found is None or found.has_exited or found.state == ReplicaState.CRASHED:
-            detail = f" ({found.detail})" if found and found.detail else ""
-            raise self._failed(replica, f"ended while it was starting{detail}")
+            raise self._failed(replica, "ended while it was starting")
         return found.state == ReplicaState.RUNNING
 
     def _failed(self, replica: Replica, what: str) -> ProbeFailed:
-        lines = list(readable(self._worker.tail(replica.instance, _LINES)))[-_LINES:]
-        said = "\n".join(f"    {line}" for line in lines)
-        message = f"{replica.label} {what}"
-        if said:
-            message += f"\nIts last lines:\n{said}"
+        lines = list(readable(self._worker.tail(replica.instance, _LOOKED_AT)))
+        shown = list(without_libraries(lines))[-_SHOWN:]
+        why = cause(lines)
+        message = f"{replica.label} {what}" + (f": {why}" if why else "")
+        if shown:
+            message += "\nIts last lines:\n" + "\n".join(f"    {line}" for line in shown)
         else:
             message += "\nIt printed nothing."
-        hint = "The release before goes on serving. Mend the app and push again."
-        if replica.process == "web":
+        hint = f"`kurama logs -a {replica.app}` has all that it said."
+        if replica.process == "web" and not why:
             hint += f"\nA web process must listen on port $PORT and answer GET {self._path}."
         return ProbeFailed(message, hint)
 
@@ -109,6 +120,8 @@ def _ask(replica: Replica, host: str, path: str) -> str:
         status = connection.getresponse().status
     except ConnectionRefusedError:
         return f"nothing listens on port {replica.port}, which is its $PORT"
+    except TimeoutError:
+        return f"it takes connections, but doesn't answer GET {path} within {_ANSWER_S:.0f} s"
     except (OSError, http.client.HTTPException) as error:
         return f"it doesn't speak HTTP on its $PORT ({type(error).__name__})"
     finally:

@@ -39,7 +39,10 @@ class Rollout:
         deploy = parts.settings.deploy
         self._drain_s = deploy.drain.total_seconds()
         self._prober = Prober(
-            parts.worker, path=deploy.probe_path, timeout_s=deploy.boot_timeout.total_seconds()
+            parts.worker,
+            path=deploy.probe_path,
+            timeout_s=deploy.boot_timeout.total_seconds(),
+            say=narrator.output,
         )
 
     def boot(self, target: Target, first: Mapping[str, int] | None = None) -> list[Replica]:

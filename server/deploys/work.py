@@ -109,7 +109,7 @@ class Work:
         if status:
             raise ReleaseCommandFailed(
                 f"The release command ended with status {status}: {image.release_command}",
-                "Its output is above. The release before goes on serving.",
+                "Its output is above.",
             )
 
     def _say_done(self, release: Release, *, serving: bool) -> None:

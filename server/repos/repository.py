@@ -65,6 +65,7 @@ class Repository:
             )
         self._check_names(entries)
         self._check_submodules(entries)
+        _check_environments(entries)
         self._check_symlinks(entries)
 
     def check_out(self, commit: str, folder: Path) -> None:
@@ -167,6 +168,17 @@ def _entry(line: bytes) -> _Entry:
     described, _, path = line.decode("utf-8", "replace").partition("\t")
     mode, _kind, blob, size = described.split()
     return _Entry(mode, blob, 0 if size == "-" else int(size), path)
+
+
+def _check_environments(entries: list[_Entry]) -> None:
+    """Before its links are found wrong: copies would not mend a virtual environment."""
+    for entry in entries:
+        folder, _, name = entry.path.rpartition("/")
+        if name == "pyvenv.cfg" and folder:
+            raise PreflightFailed(
+                f"{folder}/ is a virtual environment: it belongs to one machine, not into git",
+                f"git rm -r --cached {folder} && echo {folder}/ >> .gitignore, then commit.",
+            )
 
 
 def _too_much(what: str) -> PreflightFailed:

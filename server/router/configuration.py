@@ -13,6 +13,7 @@ from server.settings import Settings
 _IDLE_UPSTREAM_S = 1
 _BETWEEN_TRIES_MS = 50
 # It keeps a request out of the records: only the platform's own probes may say it.
+_NEVER = "NO-SUCH-METHOD"
 _PROBE_HEADER = "X-Kurama-Probe"
 _RESPONSE_HEADER_TIMEOUT_S = 60
 
@@ -72,6 +73,10 @@ def _route(settings: Settings, files: Path, host: str) -> Mapping[str, Any]:
                     "selection_policy": {"policy": "round_robin"},
                     "try_duration": f"{settings.router.try_for.total_seconds()}s",
                     "try_interval": f"{_BETWEEN_TRIES_MS}ms",
+                    # A connection that was refused is tried again, whatever the method. What a
+                    # replica has taken may have had its effect: without this Caddy would send a
+                    # GET again and again to an app that it crashes.
+                    "retry_match": [{"method": [_NEVER]}],
                 },
                 "transport": {
                     "protocol": "http",

@@ -162,7 +162,15 @@ def test_logins(platform: Platform) -> None:
     (token,) = carla.json("tokens")
     assert carla.token not in json.dumps(token)
     assert carla.kurama("users").status == 1, "an admin's affair"
+    machine = carla.kurama("tokens", "create", "ci", "--expires", "12h")
+    assert machine.out.startswith("kurama_")
+    robot = platform.laptop(carla.email)
+    token_login = ("login", platform.url, "--token", machine.out.strip())
+    assert robot.kurama(*token_login).status == 0
+    assert robot.json("whoami")["email"] == carla.email
+    assert carla.kurama("tokens", "create", "ci", "--expires", "soon").status == 1
     assert carla.kurama("tokens", "revoke", str(token["id"])).status == 0
+    assert robot.kurama("apps").status == 0, "the other token works on"
     assert carla.kurama("apps").status == 3
     assert carla.kurama("logout").status in (0, 3)
     assert carla.kurama("apps").status == 3
@@ -203,7 +211,7 @@ def test_completion(ann: User, shell: str) -> None:
 def test_a_worker_process_runs_beside_web(ann: User) -> None:
     """Of a Procfile with two processes each runs, and each one's output is named after it."""
     both = ann.app(
-        "both",
+        "pair",
         {
             **hello(),
             "Procfile": "web: gunicorn --bind $HOST:$PORT app:app\nworker: python work.py\n",

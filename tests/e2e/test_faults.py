@@ -1,5 +1,6 @@
 """Stories of what breaks: parts that are killed, restarts, and everything found again."""
 
+import contextlib
 import json
 import os
 import signal
@@ -153,7 +154,8 @@ def test_down_and_up_again(own: Platform, app: Checkout) -> None:
 def test_a_machine_that_was_switched_off(own: Platform, app: Checkout) -> None:
     """Everything killed at once, sockets and pid files left behind: `kurama up` copes."""
     for process in _processes_of(own.home):
-        process.kill()
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
     eventually(lambda: _processes_of(own.home) == [])
     own.up()
     eventually(lambda: app.get() == (200, "hello 2"), timeout=20)
@@ -181,6 +183,7 @@ def test_a_taken_port(own: Platform, tmp_path: Path) -> None:
     """The setting, the port and who has it; nothing is left running."""
     other = Platform(tmp_path, {"interface": {"port": own.settings["interface"]["port"]}})
     done = other.operate("up")
+    other.operate("down")
     assert done.status == 1
     port = own.settings["interface"]["port"]
     assert f"Port {port} (interface.port) can't be listened on" in done.err

@@ -38,6 +38,7 @@ REPLICA = Replica(
 
 TOO_LONG: dict[type[BaseModel], list[dict[str, Any]]] = {
     schemas.Login: [{"email": "x" * 257, "password": "p"}, {"email": "a", "password": "x" * 1025}],
+    schemas.NewToken: [{"name": ""}, {"name": "x" * 101}, {"name": "x", "expires": "1" * 21}],
     schemas.NewAccount: [
         {"email": "a", "password": "x" * 7},
         {"email": "a", "password": "x" * 1025},
@@ -56,6 +57,7 @@ GOOD: dict[type[BaseModel], dict[str, Any]] = {
     schemas.Login: {"email": "a@b", "password": "p"},
     schemas.NewAccount: {"email": "a@b", "password": "x" * 8},
     schemas.NewPassword: {"old": "", "new": "x" * 8},
+    schemas.NewToken: {"name": "ci", "expires": "90d"},
     schemas.NewApp: {"name": "shop"},
     schemas.NewVariable: {"value": ""},
     schemas.ConfigPatch: {"set": {"A": {"value": "1"}}, "unset": ["B"]},

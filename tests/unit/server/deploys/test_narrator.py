@@ -2,10 +2,7 @@
 
 import pytest
 
-from flask_kurama.parts import split
-from flask_kurama.record import Record, encode
-from flask_kurama.uuid7 import uuid7
-from server.deploys.narrator import Narrator, clean, readable
+from server.deploys.narrator import Narrator, clean
 from server.errors import BuildFailed
 
 
@@ -19,15 +16,6 @@ def said() -> list[str]:
 def narrator(said: list[str]) -> Narrator:
     """One that speaks into `said`."""
     return Narrator(said.append)
-
-
-def line(message: str) -> str:
-    """A record's line with this message."""
-    record = Record(
-        "2026-01-31T12:00:00.000000Z", "ERROR", *(None, None), message, *(None,) * 4, uuid7(),
-        *(None,) * 5,
-    )  # fmt: skip
-    return encode(record).decode().rstrip("\n")
 
 
 def test_steps_ends_and_output_look_different(narrator: Narrator, said: list[str]) -> None:
@@ -84,17 +72,3 @@ def test_output_and_errors_are_cleaned(narrator: Narrator, said: list[str]) -> N
     narrator.output("\x1b[31mred")
     narrator.failure(BuildFailed("\x1b[2Jmessage", "\x1b[2Jhint"))
     assert not [one for one in said if "\x1b" in one]
-
-
-def test_records_are_read_as_their_messages() -> None:
-    """The last lines of a replica that failed, among them what it only printed."""
-    lines = ["Starting", line("Traceback:\n  boom"), "{not a record}"]
-    assert list(readable(lines)) == ["Starting", "Traceback:", "  boom", "{not a record}"]
-
-
-def test_records_in_parts_are_put_together() -> None:
-    """A traceback is easily longer than a line may be."""
-    parts = [one.decode().rstrip("\n") for one in split(line("x" * 9000).encode() + b"\n")]
-    assert len(parts) > 2
-    assert list(readable(parts)) == ["x" * 9000]
-    assert list(readable(parts[1:])) == []
