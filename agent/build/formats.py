@@ -106,6 +106,7 @@ class UvWish(Shape, frozen=True):
     """A dependency as uv.lock remembers it from pyproject.toml."""
 
     name: str
+    extras: list[str] = []
     specifier: str = ""
     marker: str = ""
 
@@ -200,10 +201,18 @@ class PipfileHash(Shape, frozen=True):
     sha256: str | None = None
 
 
+class PipfileIndex(Shape, frozen=True):
+    """Where packages come from."""
+
+    name: str
+    url: str
+
+
 class PipfileMeta(Shape, frozen=True):
     """What the lock was made of."""
 
     hash: PipfileHash = field(default_factory=PipfileHash)
+    sources: list[PipfileIndex] = []
 
 
 class PipfileLock(Shape, frozen=True, kw_only=True):

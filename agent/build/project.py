@@ -57,7 +57,7 @@ def of_setup_cfg(tree: Tree) -> Source:
     lines = _install_requires(tree)
     names = frozenset(canonicalize_name(requirement(line, "setup.cfg").name) for line in lines)
     text = "".join(f"{line}\n" for line in lines)
-    steps = [install_generated("setup.cfg")]
+    steps = [install_generated("setup.cfg", settled=False)]
     return Source("setup.cfg", steps, inputs(tree), {GENERATED: text}, names=names, notes=[_NOTE])
 
 
@@ -130,7 +130,7 @@ def requirement(line: str, file: str) -> Requirement:
         standard(str(found.specifier))
     except InvalidConstraint:
         raise refuse(f"{file}: {line[:80]!r} names no version", "Mend that dependency.") from None
-    except InvalidRequirement as error:
+    except (InvalidRequirement, RecursionError) as error:
         raise refuse(f"{file}: {error}", "Mend that dependency.") from None
     return found
 
