@@ -102,7 +102,7 @@ class UvSource(Shape, frozen=True):
     path: str | None = None
 
 
-class UvWish(Shape, frozen=True):
+class UvWish(UvSource, frozen=True, kw_only=True):
     """A dependency as uv.lock remembers it from pyproject.toml."""
 
     name: str
