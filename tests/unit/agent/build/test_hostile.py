@@ -15,6 +15,8 @@ from agent.faults import Fault
 from tests.unit.agent.build.test_sources import PIPFILE_LOCK, POETRY, PROJECT, UV_LOCK, package
 from tests.unit.agent.build.trees import APP, plan, toml
 
+# One part of a dotted key.
+QUOTED = '"a b" . '
 _ODD: list[Any] = [
     *(
         None,
@@ -125,6 +127,13 @@ def _without_none(value: Any) -> Any:
         ("requirements.txt", "".join(f"-r {n}.txt\n" for n in range(60))),
         ("requirements.txt", "flask\\\n" * 10_000),
         ("requirements.txt", "x" * 6_000_000),
+        ("requirements.txt", "flask\\\n" * 500_000),
+        ("requirements.txt", "./a" + " " * 200_000 + "b\n"),
+        ("requirements.txt", "./a" + "[" * 200_000 + "b\n"),
+        ("requirements.txt", "-e " + "./a #" * 100_000),
+        ("pyproject.toml", "".join(f"a{n}{'.a' * 400} = 1\n" for n in range(3000))),
+        ("pyproject.toml", "".join(f"a{n}{chr(46)}{QUOTED * 400}b = 1\n" for n in range(1000))),
+        ("pyproject.toml", "[project]\ndependencies = ['x; " + "(" * 30_000 + "']\n"),
         (".flaskenv", "FLASK_APP=${FLASK_APP}\n"),
         (".flaskenv", "FLASK_APP=../../etc/passwd:x\n"),
         (".python-version", "9" * 10_000),
@@ -166,4 +175,4 @@ def test_odd_things_in_the_tree(tmp_path: Path) -> None:
     (tmp_path / "circle").symlink_to(".")
     Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.py")).write_text("x = 1")
     found = plan(tmp_path, {"app.py": APP, "requirements.txt": "flask"})
-    assert '"app:app"' in found.processes["web"]
+    assert found.processes["web"].endswith(" app:app")
