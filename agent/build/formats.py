@@ -238,9 +238,11 @@ class Pipfile(Shape, frozen=True):
 
 def one_line(text: str, file: str) -> str:
     """`text` if it is a single line, as a list of requirements needs it; Fault if it isn't."""
-    if len(text.splitlines()) != 1:
+    # JSON can also hold half a character, which no file can.
+    if not text.isprintable():
         raise refuse(
-            f"{file}: {text[:80]!r} has a line break in it", "Have its tool write it anew."
+            f"{file}: {text[:80]!r} has a line break or the like in it",
+            "Have its tool write it anew.",
         )
     return text
 

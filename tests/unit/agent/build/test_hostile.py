@@ -123,6 +123,12 @@ def _without_none(value: Any) -> Any:
         ("app.py", "\0"),
         ("app.py", "# -*- coding: rot13 -*-\n"),
         ("app.py", b"\xff\xfe\x00"),
+        ("Pipfile.lock", r'{"default": {"flask": {"version": "==3\ud800"}}}'),
+        ("Pipfile.lock", r'{"default": {"fla\ud800sk": {"version": "==3"}}}'),
+        (
+            "Pipfile.lock",
+            r'{"_meta": {"sources": [{"name": "\n", "url": "\ud800"}]}, "default": {}}',
+        ),
         ("requirements.txt", "-r requirements.txt\n-c requirements.txt\n"),
         ("requirements.txt", "".join(f"-r {n}.txt\n" for n in range(60))),
         ("requirements.txt", "flask\\\n" * 10_000),
