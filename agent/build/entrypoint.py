@@ -4,6 +4,7 @@ It reads syntax trees and runs nothing.
 """
 
 import io
+import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,6 +22,9 @@ _LIKELY = ("wsgi", "app", "application", "main", "server", "run", "web", "factor
 _NOT = frozenset("conftest fabfile gunicorn_conf manage noxfile setup tasks".split())
 _SOURCE_FOLDER = "src"
 _INIT = "__init__"
+# A module of an unlikely name has no application without one of them.
+_WORDS = ("Flask", *FACTORIES)
+_ASSIGNMENT = re.compile(r"(?m)^[ \t]*(?:export[ \t]+)?FLASK_APP[ \t]*=.*$")
 # How many modules are read, at most: nobody's application is behind so many others.
 _MOST_MODULES = 300
 
@@ -142,8 +146,7 @@ def _named(tree: Tree, config: Mapping[str, str], modules: list[_Module]) -> Ent
     said, where = config.get("FLASK_APP"), "the app's config"
     for file in (".flaskenv", ".env"):
         if not said and tree.has(file):
-            values = dotenv_values(stream=io.StringIO(tree.text(file)), interpolate=False)
-            said, where = values.get("FLASK_APP"), file
+            said, where = _assigned(tree.text(file)), file
     if not said:
         return None
     path, _, name = said.strip().partition(":")
@@ -172,10 +175,18 @@ def _named(tree: Tree, config: Mapping[str, str], modules: list[_Module]) -> Ent
     return EntryPoint(candidates[0].target, module.folder)
 
 
+def _assigned(text: str) -> str | None:
+    """FLASK_APP in a file of variables; python-dotenv sees only that line, for it logs others."""
+    lines = _ASSIGNMENT.findall(text)
+    values = dotenv_values(stream=io.StringIO(lines[-1] if lines else ""), interpolate=False)
+    return values.get("FLASK_APP")
+
+
 def _candidates(tree: Tree, module: _Module) -> list[_Candidate]:
     """The applications of one module, an object before a factory."""
     source = tree.source(module.file)
-    if source is None:
+    # Most modules have nothing to do with it, and reading syntax is what takes time.
+    if source is None or not (module.is_likely or any(word in source for word in _WORDS)):
         return []
     try:
         found = applications(source, likely=module.is_likely)

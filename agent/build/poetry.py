@@ -40,7 +40,8 @@ def source(tree: Tree, manifest: Manifest | None, python: Interpreter) -> Source
     installs = project.is_package(manifest) and _has_own_package(tree, manifest)
     if installs:
         steps.append(Step((*EDITABLE_SELF, "--no-deps"), "Installing the project itself"))
-    inputs = [FILE, *project.inputs(tree)]
+    # What isn't installed has said all it has to say in the lines that are generated.
+    inputs = project.inputs(tree) if installs else []
     for package in packages:
         if package.source.type in ("directory", "file"):
             name = project.local(tree, package.source.url, f"{FILE}, {package.name}")

@@ -23,11 +23,12 @@ def source(tree: Tree, manifest: Manifest | None) -> Source:
     if manifest.project is not None:
         _check_fresh(tree, _own(lock, manifest.project), manifest.project, manifest.tool.uv)
     step = Step(("uv", "sync", "--frozen", "--no-dev"), f"Installing what {FILE} says")
+    installs = project.is_package(manifest)
     return Source(
         FILE,
         [step],
-        [FILE, *project.inputs(tree), *_local_inputs(tree, lock)],
-        installs=project.is_package(manifest),
+        [FILE, *project.own_inputs(tree, installs=installs), *_local_inputs(tree, lock)],
+        installs=installs,
         names=frozenset(canonicalize_name(package.name) for package in lock.package),
     )
 
