@@ -27,6 +27,8 @@ _WORDS = ("Flask", *FACTORIES)
 _ASSIGNMENT = re.compile(r"(?m)^[ \t]*(?:export[ \t]+)?FLASK_APP[ \t]*=.*$")
 # How many modules are read, at most: nobody's application is behind so many others.
 _MOST_MODULES = 300
+# In characters; a second or two of reading, and more than people write.
+_MOST_CODE = 2_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,11 +98,14 @@ def find(tree: Tree, config: Mapping[str, str], python: Interpreter) -> EntryPoi
 def _look(tree: Tree, modules: list[_Module]) -> EntryPoint:
     """The likeliest application of these modules; Fault where there is none."""
     found: list[_Candidate] = []
+    left = _MOST_CODE
     for _, alike in groupby(modules[:_MOST_MODULES], key=lambda module: module.rank[:2]):
         unreadable: list[Unreadable] = []
         for module in alike:
             try:
-                found += _candidates(tree, module)
+                source = _worth_reading(tree, module) if left > 0 else ""
+                left -= len(source)
+                found += _candidates(module, source, likely=module.is_likely)
             except Unreadable as error:
                 unreadable.append(error)
         if found:
@@ -166,7 +171,8 @@ def _named(tree: Tree, config: Mapping[str, str], modules: list[_Module]) -> Ent
                 f"Write {module.name}:app, or {module.name}:create_app('production').",
             )
         return EntryPoint(f"{module.name}:{name}{call}", module.folder)
-    candidates = _candidates(tree, module)
+    # Who names a module has no need to call it by a likely name.
+    candidates = _candidates(module, tree.source(module.file) or "", likely=True)
     if not candidates:
         raise refuse(
             f"FLASK_APP ({where}) is {said[:80]!r}, and no app was found in that module",
@@ -182,16 +188,18 @@ def _assigned(text: str) -> str | None:
     return values.get("FLASK_APP")
 
 
-def _candidates(tree: Tree, module: _Module) -> list[_Candidate]:
-    """The applications of one module, an object before a factory."""
-    source = tree.source(module.file)
-    # Most modules have nothing to do with it, and reading syntax is what takes time.
-    if source is None or not (module.is_likely or any(word in source for word in _WORDS)):
-        return []
+def _worth_reading(tree: Tree, module: _Module) -> str:
+    """The module's text, or nothing: most modules have nothing to do with the application."""
+    source = tree.source(module.file) or ""
+    return source if module.is_likely or any(word in source for word in _WORDS) else ""
+
+
+def _candidates(module: _Module, source: str, *, likely: bool) -> list[_Candidate]:
+    """The applications of one module, an object before a factory; Unreadable at the top only."""
     try:
-        found = applications(source, likely=module.is_likely)
+        found = applications(source, likely=likely)
     except Unreadable as error:
-        if not module.is_likely or module.rank[1]:
+        if not likely or module.rank[1]:
             return []
         error.file = module.file
         raise

@@ -238,7 +238,6 @@ class Pipfile(Shape, frozen=True):
 
 def one_line(text: str, file: str) -> str:
     """`text` if it is a single line, as a list of requirements needs it; Fault if it isn't."""
-    # JSON can also hold half a character, which no file can.
     if not text.isprintable():
         raise refuse(
             f"{file}: {text[:80]!r} has a line break or the like in it",

@@ -105,11 +105,14 @@ class Tree:
     def json(self, name: str) -> Any:
         """A JSON file's content; Fault, with the place, where it isn't JSON."""
         try:
-            return json.loads(self.text(name))
+            content = json.loads(self.text(name))
+            # "\ud800" is half a character, which nothing after this can write.
+            json.dumps(content, ensure_ascii=False).encode()
         except ValueError as error:
             raise refuse(f"{name}: {error}", "It must be JSON: mend that line.") from None
         except RecursionError:
             raise refuse(f"{name} nests too deeply", "It must be JSON.") from None
+        return content
 
     def source(self, name: str) -> str | None:
         """A Python file's text in its own encoding, or None where it can't be read as that."""

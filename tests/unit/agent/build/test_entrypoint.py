@@ -62,6 +62,7 @@ def test_it_is_found(tmp_path: Path, files: dict[str, str], target: str) -> None
         ('shop:create_app("$HOME `x`")', 'shop:create_app("$HOME `x`")'),
         ("manage.py", "manage:app"),
         ("manage", "manage:app"),
+        ("odd", "odd:app"),
     ],
 )
 @pytest.mark.parametrize("where", ["config", ".flaskenv", ".env"])
@@ -71,6 +72,7 @@ def test_flask_app_names_it(tmp_path: Path, said: str, target: str, where: str) 
         **FLASK,
         "other.py": APP,
         "manage.py": APP,
+        "odd.py": "from shop.web import made as app\n",
         "shop/__init__.py": FACTORY,
         "shop/web.py": APP.replace("app =", "made ="),
     }

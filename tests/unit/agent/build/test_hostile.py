@@ -124,6 +124,7 @@ def _without_none(value: Any) -> Any:
         ("app.py", "# -*- coding: rot13 -*-\n"),
         ("app.py", b"\xff\xfe\x00"),
         ("Pipfile.lock", r'{"default": {"flask": {"version": "==3\ud800"}}}'),
+        ("Pipfile.lock", r'{"_meta": {"hash": "\ud800"}, "default": {}}'),
         ("Pipfile.lock", r'{"default": {"fla\ud800sk": {"version": "==3"}}}'),
         (
             "Pipfile.lock",
@@ -182,3 +183,12 @@ def test_odd_things_in_the_tree(tmp_path: Path) -> None:
     Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.py")).write_text("x = 1")
     found = plan(tmp_path, {"app.py": APP, "requirements.txt": "flask"})
     assert found.processes["web"].endswith(" app:app")
+
+
+def test_more_code_than_anybody_writes(tmp_path: Path) -> None:
+    """It is not all read to look for the application, so that nobody else has to wait."""
+    large = {f"a{n:02}/app.py": "# Flask\n" * 20_000 for n in range(20)}
+    files = {**large, "z/app.py": APP, "requirements.txt": "flask"}
+    with pytest.raises(Fault, match="No Flask app was found"):
+        plan(tmp_path, files)
+    assert plan(tmp_path, {**files, ".flaskenv": "FLASK_APP=z.app"})
