@@ -23,6 +23,7 @@ def read(shape: type[S], content: object, file: str) -> S:
         return msgspec.convert(content, shape)
     except msgspec.ValidationError as error:
         said = str(error).replace("`$.", "`").replace("Object", "A table")
+        said = said.replace("`object`", "`table`")
         raise refuse(f"{file}: {said}", "Mend it, or have its tool write the file anew.") from None
 
 

@@ -51,10 +51,13 @@ def of_setup_py(tree: Tree) -> Source:
     return Source("setup.py", [step], inputs(tree), installs=True)
 
 
-def of_setup_cfg(tree: Tree) -> Source:
-    """What setup.cfg lists; the project itself stays as it is, for without a setup.py or a
-    pyproject.toml no tool installs it.
+def of_setup_cfg(tree: Tree, manifest: Manifest | None) -> Source:
+    """What setup.cfg lists; the project itself is installed where pyproject.toml says what builds
+    it, and else stays as it is, for no tool could.
     """
+    if manifest is not None and is_package(manifest):
+        step = Step(EDITABLE_SELF, "Installing what setup.cfg says")
+        return Source("setup.cfg", [step], inputs(tree), installs=True, notes=[_NOTE])
     lines = _install_requires(tree)
     names = frozenset(canonicalize_name(requirement(line, "setup.cfg").name) for line in lines)
     text = "".join(f"{line}\n" for line in lines)

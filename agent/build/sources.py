@@ -24,7 +24,7 @@ def choose(tree: Tree, manifest: Manifest | None, python: Interpreter) -> Source
         requirements.FILE: lambda: requirements.source(tree),
         "pyproject.toml": lambda: project.of_manifest(tree, manifest or Manifest()),
         "setup.py": lambda: project.of_setup_py(tree),
-        "setup.cfg": lambda: project.of_setup_cfg(tree),
+        "setup.cfg": lambda: project.of_setup_cfg(tree, manifest),
     }
     there = [name for name in makers if tree.has(name) and _decides(tree, name, manifest)]
     if not there:

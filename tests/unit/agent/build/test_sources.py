@@ -69,6 +69,14 @@ def installs(found: BuildPlan) -> list[str]:
             "--no-deps",
         ),
         ({"Pipfile.lock": PIPFILE_LOCK}, "Pipfile.lock", "--no-deps"),
+        (
+            {
+                "setup.cfg": "[options]\ninstall_requires = flask\n",
+                "pyproject.toml": toml({"build-system": {"requires": ["setuptools"]}}),
+            },
+            "setup.cfg",
+            "--editable .",
+        ),
         ({"setup.py": "from setuptools import setup\nsetup()\n"}, "setup.py", "--editable ."),
         ({"setup.cfg": "[options]\ninstall_requires =\n  flask\n"}, "setup.cfg", "--requirement"),
     ],
