@@ -6,10 +6,14 @@ from dataclasses import dataclass
 
 NAMES = ("app", "application")
 FACTORIES = ("create_app", "make_app")
+# What a usual name can stand for and be no application; None is a name that is only announced.
+_NO_APPLICATION = (ast.Constant, ast.Dict, ast.List, ast.Set, ast.Tuple, type(None))
 
 
 class Unreadable(Exception):
-    """Python can't read the module: `what` is wrong in `line`."""
+    """Python can't read the module: `what` is wrong in `line`. The caller knows the `file`."""
+
+    file = ""
 
     def __init__(self, line: int, what: str) -> None:
         super().__init__(what)
@@ -31,17 +35,18 @@ def applications(source: str, *, likely: bool) -> Applications:
     Raises Unreadable.
     """
     try:
-        body = ast.parse(source).body
+        statements = list(_top_level(ast.parse(source).body))
     except SyntaxError as error:
         raise Unreadable(error.lineno or 1, error.msg) from None
     except (ValueError, RecursionError, MemoryError):
         raise Unreadable(1, "too deeply nested, or no text") from None
     objects: list[str] = []
     factories: list[str] = []
-    for statement in _top_level(body):
+    for statement in statements:
         if isinstance(statement, ast.Assign | ast.AnnAssign):
             made = _is_flask(statement.value)
-            objects += [name for name in _assigned(statement) if made or (likely and name in NAMES)]
+            may_be = likely and not isinstance(statement.value, _NO_APPLICATION)
+            objects += [name for name in _assigned(statement) if made or (may_be and name in NAMES)]
         elif isinstance(statement, ast.ImportFrom) and likely:
             imported = {alias.asname or alias.name for alias in statement.names}
             objects += [name for name in NAMES if name in imported]
@@ -49,6 +54,16 @@ def applications(source: str, *, likely: bool) -> Applications:
             factories.append(statement.name)
     usual_first = sorted(dict.fromkeys(objects), key=lambda name: name not in NAMES)
     return Applications(usual_first, factories)
+
+
+def is_callable(text: str) -> bool:
+    """Whether it is what gunicorn takes behind the colon: a name, or a call of one."""
+    try:
+        expression = ast.parse(text, mode="eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    called = expression.func if isinstance(expression, ast.Call) else expression
+    return isinstance(called, ast.Name) and text.isprintable()
 
 
 def _top_level(body: list[ast.stmt]) -> Iterator[ast.stmt]:

@@ -24,8 +24,11 @@ class Versions:
         self._alternatives = alternatives
 
     def __contains__(self, version: str) -> bool:
-        """Whether it holds `version`, pre-releases included."""
-        return any(one.contains(version, prereleases=True) for one in self._alternatives)
+        """Whether it holds `version`, pre-releases included; never what is no version."""
+        try:
+            return any(one.contains(version, prereleases=True) for one in self._alternatives)
+        except ValueError:
+            return False
 
 
 def standard(text: str) -> SpecifierSet:

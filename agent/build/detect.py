@@ -1,6 +1,7 @@
 """From a pushed tree to its build plan. It reads files and decides; it runs nothing of the tree."""
 
 import contextlib
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from agent.faults import Fault
 # $HOST and $PORT are the platform's; the others can be set in the app's config.
 _GUNICORN = (
     'gunicorn --bind "$HOST:$PORT" --worker-class gthread --threads "${{KURAMA_THREADS:-8}}" '
-    '--workers "${{WEB_CONCURRENCY:-1}}" --worker-tmp-dir /dev/shm "{target}"'
+    '--workers "${{WEB_CONCURRENCY:-1}}" --worker-tmp-dir /dev/shm {target}'
 )
 
 
@@ -31,7 +32,7 @@ def plan(
     manifest = formats.manifest(pushed)
     chosen = python_version.choose(pushed, pythons, manifest)
     source = sources.choose(pushed, manifest, chosen.interpreter)
-    run = _processes(pushed, source, environment or {})
+    run = _processes(pushed, source, environment or {}, chosen.interpreter)
     steps = [*source.steps, _provide(run.processes, source)]
     return BuildPlan(
         python=str(chosen.interpreter.path),
@@ -73,7 +74,8 @@ def _check(tree: Tree) -> None:
             )
         raise refuse(
             f"{folder}/ is a virtual environment: it belongs to one machine, not into git",
-            f"git rm -r --cached {folder} && echo {folder}/ >> .gitignore, then commit.",
+            f"git rm -r --cached {shlex.quote(folder)} && "
+            f"echo {shlex.quote(folder)}/ >> .gitignore, then commit.",
         )
     if not tree.has_python():
         raise refuse(
@@ -82,27 +84,27 @@ def _check(tree: Tree) -> None:
         )
 
 
-def _processes(tree: Tree, source: Source, config: Mapping[str, str]) -> _Run:
+def _processes(tree: Tree, source: Source, config: Mapping[str, str], python: Interpreter) -> _Run:
     """What the Procfile says, or gunicorn with the app that is found."""
     written = procfile.read(tree)
     if written is None:
-        found = entrypoint.find(tree, config)
+        found = entrypoint.find(tree, config, python)
         path = (found.folder,) if found.folder and not source.installs else ()
-        web = _GUNICORN.format(target=found.target)
+        web = _GUNICORN.format(target=shlex.quote(found.target))
         return _Run({"web": web}, pythonpath=path, notes=[found.note, *_flask(source)])
     if "web" not in written.processes:
-        raise _no_web(tree, config)
+        raise _no_web(tree, config, python)
     path = ("src",) if not source.installs and entrypoint.has_source_folder(tree) else ()
     return _Run(written.processes, written.release_command, path)
 
 
-def _no_web(tree: Tree, config: Mapping[str, str]) -> Exception:
+def _no_web(tree: Tree, config: Mapping[str, str], python: Interpreter) -> Exception:
     target = "package.module:app"
     with contextlib.suppress(Fault):
-        target = entrypoint.find(tree, config).target
+        target = shlex.quote(entrypoint.find(tree, config, python).target)
     return refuse(
         "The Procfile has no `web` process, so nothing would answer visitors",
-        f'Add to the Procfile:  web: gunicorn --bind "$HOST:$PORT" "{target}"',
+        f'Add to the Procfile:  web: gunicorn --bind "$HOST:$PORT" {target}',
     )
 
 

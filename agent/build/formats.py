@@ -23,6 +23,7 @@ def read(shape: type[S], content: object, file: str) -> S:
         return msgspec.convert(content, shape)
     except msgspec.ValidationError as error:
         said = str(error).replace("`$.", "`").replace("Object", "A table")
+        said = said.replace("`object`", "`table`")
         raise refuse(f"{file}: {said}", "Mend it, or have its tool write the file anew.") from None
 
 
@@ -102,10 +103,11 @@ class UvSource(Shape, frozen=True):
     path: str | None = None
 
 
-class UvWish(Shape, frozen=True):
+class UvWish(UvSource, frozen=True, kw_only=True):
     """A dependency as uv.lock remembers it from pyproject.toml."""
 
     name: str
+    extras: list[str] = []
     specifier: str = ""
     marker: str = ""
 
@@ -200,10 +202,18 @@ class PipfileHash(Shape, frozen=True):
     sha256: str | None = None
 
 
+class PipfileIndex(Shape, frozen=True):
+    """Where packages come from."""
+
+    name: str
+    url: str
+
+
 class PipfileMeta(Shape, frozen=True):
     """What the lock was made of."""
 
     hash: PipfileHash = field(default_factory=PipfileHash)
+    sources: list[PipfileIndex] = []
 
 
 class PipfileLock(Shape, frozen=True, kw_only=True):
@@ -229,9 +239,10 @@ class Pipfile(Shape, frozen=True):
 
 def one_line(text: str, file: str) -> str:
     """`text` if it is a single line, as a list of requirements needs it; Fault if it isn't."""
-    if len(text.splitlines()) != 1:
+    if not text.isprintable():
         raise refuse(
-            f"{file}: {text[:80]!r} has a line break in it", "Have its tool write it anew."
+            f"{file}: {text[:80]!r} has a line break or the like in it",
+            "Have its tool write it anew.",
         )
     return text
 

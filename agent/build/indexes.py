@@ -5,7 +5,7 @@ uv reads none of pip's files.
 """
 
 import configparser
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 # What a host may have set for uv, the network and its certificates; passed on as it is.
@@ -26,12 +26,16 @@ _MEANINGS = {
 }
 
 
-def environment(host: Mapping[str, str], home: Path) -> dict[str, str]:
-    """The variables for uv that say what `host`'s environment and pip's files under `home` say.
+def environment(
+    host: Mapping[str, str], home: Path, shared: Sequence[str] = _GLOBAL_FILES
+) -> dict[str, str]:
+    """The variables for uv that say what `host`'s environment and pip's files say.
+
+    Those are the `shared` ones, and those of the user whose folder is `home`.
 
     What is set for uv itself wins over what is set for pip.
     """
-    pip = {**_from_files(host, home), **_from_environment(host)}
+    pip = {**_from_files(host, home, shared), **_from_environment(host)}
     variables = {_MEANINGS[key]: _value(key, text) for key, text in pip.items() if text.strip()}
     if "UV_INDEX" in variables:
         # pip takes the best version of all its indexes, uv by default the first index's.
@@ -59,11 +63,11 @@ def _from_environment(host: Mapping[str, str]) -> dict[str, str]:
     return {key: host[name] for key, name in names.items() if host.get(name)}
 
 
-def _from_files(host: Mapping[str, str], home: Path) -> dict[str, str]:
+def _from_files(host: Mapping[str, str], home: Path, shared: Sequence[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     personal = [home / ".pip" / "pip.conf", home / ".config" / "pip" / "pip.conf"]
     named = [Path(host["PIP_CONFIG_FILE"])] if host.get("PIP_CONFIG_FILE") else []
-    for path in [*map(Path, _GLOBAL_FILES), *personal, *named]:
+    for path in [*map(Path, shared), *personal, *named]:
         parser = configparser.RawConfigParser()
         try:
             parser.read(path)

@@ -6,13 +6,14 @@ https://pipenv.pypa.io/en/latest/pipfile.html
 import hashlib
 import json
 from typing import Any
+from urllib.parse import quote
 
 from packaging.utils import canonicalize_name
 
 from agent.build import formats, project
 from agent.build.formats import PipfileEntry, PipfileLock
 from agent.build.plan import TREE
-from agent.build.source import GENERATED, Source, install_generated
+from agent.build.source import GENERATED, Source, index_lines, install_generated
 from agent.build.tree import Tree, refuse
 
 FILE = "Pipfile.lock"
@@ -23,7 +24,9 @@ _KNOWN = ("source", "packages", "dev-packages", "requires", "scripts", "pipfile"
 def source(tree: Tree) -> Source:
     """How the packages that Pipfile.lock has under `default` are installed."""
     lock = formats.read(PipfileLock, tree.json(FILE), FILE)
-    lines: list[str] = []
+    # What pipenv calls pypi is where everybody's packages are: the worker knows where it has those.
+    indexes = index_lines(one.url for one in lock.meta.sources if one.name != "pypi")
+    lines = list(indexes)
     inputs = [FILE]
     for name, entry in sorted(lock.default.items()):
         path = entry.path or entry.file
@@ -36,7 +39,7 @@ def source(tree: Tree) -> Source:
         notes.append(f"{FILE} was made of another Pipfile: run `pipenv lock`, and commit it.")
     return Source(
         FILE,
-        [install_generated(FILE, ("--no-deps",))],
+        [install_generated(FILE, indexes)],
         inputs,
         {GENERATED: "".join(f"{line}\n" for line in lines)},
         names=frozenset(canonicalize_name(name) for name in lock.default),
@@ -56,12 +59,8 @@ def _line(name: str, entry: PipfileEntry, path: str | None) -> str:
         line = f"{name}{extras} @ {path}{marker}"
     elif path:
         # What is editable has no name of its own in this notation.
-        place = f"{TREE}/{path}{extras}"
-        line = (
-            f"-e {place}{marker}"
-            if entry.editable
-            else f"{name}{extras} @ file://{TREE}/{path}{marker}"
-        )
+        start = "-e " if entry.editable else f"{name}{extras} @ "
+        line = f"{start}file://{TREE}/{quote(path)}{marker}"
     elif entry.git:
         reference = f"@{entry.ref}" if entry.ref else ""
         folder = f"#subdirectory={entry.subdirectory}" if entry.subdirectory else ""

@@ -41,7 +41,8 @@ def of_manifest(tree: Tree, manifest: Manifest) -> Source:
         argv = ("uv", "pip", "install", "--requirement", "pyproject.toml")
     step = Step(argv, "Installing what pyproject.toml says")
     installs = is_package(manifest)
-    return Source("pyproject.toml", [step], inputs(tree), installs=installs, notes=[note])
+    files = own_inputs(tree, installs=installs)
+    return Source("pyproject.toml", [step], files, installs=installs, notes=[note])
 
 
 def of_setup_py(tree: Tree) -> Source:
@@ -50,15 +51,18 @@ def of_setup_py(tree: Tree) -> Source:
     return Source("setup.py", [step], inputs(tree), installs=True)
 
 
-def of_setup_cfg(tree: Tree) -> Source:
-    """What setup.cfg lists; the project itself stays as it is, for without a setup.py or a
-    pyproject.toml no tool installs it.
+def of_setup_cfg(tree: Tree, manifest: Manifest | None) -> Source:
+    """What setup.cfg lists; the project itself is installed where pyproject.toml says what builds
+    it, and else stays as it is, for no tool could.
     """
+    if manifest is not None and is_package(manifest):
+        step = Step(EDITABLE_SELF, "Installing what setup.cfg says")
+        return Source("setup.cfg", [step], inputs(tree), installs=True, notes=[_NOTE])
     lines = _install_requires(tree)
     names = frozenset(canonicalize_name(requirement(line, "setup.cfg").name) for line in lines)
     text = "".join(f"{line}\n" for line in lines)
-    steps = [install_generated("setup.cfg")]
-    return Source("setup.cfg", steps, inputs(tree), {GENERATED: text}, names=names, notes=[_NOTE])
+    steps = [install_generated("setup.cfg", settled=False)]
+    return Source("setup.cfg", steps, [], {GENERATED: text}, names=names, notes=[_NOTE])
 
 
 def is_described(tree: Tree) -> bool:
@@ -87,6 +91,11 @@ def is_package(manifest: Manifest) -> bool:
     if manifest.tool.uv.package is not None:
         return manifest.tool.uv.package
     return manifest.build_system is not None and not (poetry and not poetry.package_mode)
+
+
+def own_inputs(tree: Tree, *, installs: bool) -> list[str]:
+    """What of the project itself decides: of one that isn't installed only what it says."""
+    return inputs(tree) if installs else [name for name in FILES if tree.has(name)]
 
 
 def inputs(tree: Tree, folder: str = "") -> list[str]:
@@ -130,7 +139,7 @@ def requirement(line: str, file: str) -> Requirement:
         standard(str(found.specifier))
     except InvalidConstraint:
         raise refuse(f"{file}: {line[:80]!r} names no version", "Mend that dependency.") from None
-    except InvalidRequirement as error:
+    except (InvalidRequirement, RecursionError) as error:
         raise refuse(f"{file}: {error}", "Mend that dependency.") from None
     return found
 

@@ -24,6 +24,8 @@ _NAME = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[[^\]]*\])?\s*(@.*)?")
 _COMMENT = re.compile(r"(^|\s)#.*$")
 # What follows a path: extras, a fragment, a marker, options.
 _AFTER_PATH = re.compile(r"\s*(\[[^\]]*\]\s*)?(#.*|\s;.*|;\s.*|\s--.*)?$")
+# PATH_MAX of Linux; to find where a path ends takes the square of its length.
+_LONGEST_PATH = 4096
 _MOST_FILES = 50
 _CONDA = (
     "A path of another machine, as conda writes it into `pip freeze`. Write names and versions: "
@@ -134,6 +136,8 @@ def _read_requirement(found: Requirements, tree: Tree, place: str, line: str) ->
 
 def _path(text: str) -> str:
     """The path that a requirement leads to, or "" where it leads to another machine."""
+    if len(text) > _LONGEST_PATH:
+        raise refuse(f"{FILE}: {text[:80]!r} is no path", f"It has {len(text):,} characters.")
     path = _AFTER_PATH.sub("", text)
     elsewhere = "://" in path and not path.startswith("file:")
     return "" if elsewhere or path.startswith(("git+", "hg+", "svn+", "bzr+")) else path
@@ -148,15 +152,13 @@ def _is_path(line: str) -> bool:
 
 def _lines(text: str) -> Iterator[tuple[int, str]]:
     """The lines that say something, continued ones joined, with their numbers."""
-    begun, held = 0, ""
-    for number, line in enumerate(text.splitlines(), 1):
+    begun, held = 0, list[str]()
+    for number, line in enumerate([*text.splitlines(), ""], 1):
         begun = begun or number
-        held += _COMMENT.sub("", line)
-        if held.endswith("\\"):
-            held = held[:-1] + " "
+        part = _COMMENT.sub("", line)
+        held.append(part.removesuffix("\\"))
+        if part.endswith("\\"):
             continue
-        if held.strip():
-            yield begun, held.strip()
-        begun, held = 0, ""
-    if held.strip():
-        yield begun, held.strip()
+        if joined := " ".join(held).strip():
+            yield begun, joined
+        begun, held = 0, []

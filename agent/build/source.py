@@ -1,6 +1,6 @@
 """One way to install an app's dependencies: the file that decides, and all that goes with it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from agent.build.plan import SCRATCH, Step
@@ -29,7 +29,18 @@ class Source:
     notes: Sequence[str] = ()
 
 
-def install_generated(name: str, options: Sequence[str] = ()) -> Step:
-    """Install the requirements that were generated from the lockfile `name`."""
+def index_lines(urls: Iterable[str]) -> list[str]:
+    """The lines that let requirements come from other indexes too than the worker's own."""
+    return [f"--extra-index-url {url}" for url in dict.fromkeys(urls) if url.isprintable()]
+
+
+def install_generated(name: str, indexes: Sequence[str] = (), *, settled: bool = True) -> Step:
+    """Install the requirements that were generated from the file `name`.
+
+    What is `settled` names all that its packages need. With several `indexes` a pinned version may
+    be in any of them, not only in the first that knows the package.
+    """
+    options = ["--no-deps"] if settled else []
+    options += ["--index-strategy", "unsafe-best-match"] if indexes else []
     argv = ("uv", "pip", "install", *options, "--requirement", f"{SCRATCH}/{GENERATED}")
     return Step(argv, f"Installing what {name} says")

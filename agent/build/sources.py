@@ -24,7 +24,7 @@ def choose(tree: Tree, manifest: Manifest | None, python: Interpreter) -> Source
         requirements.FILE: lambda: requirements.source(tree),
         "pyproject.toml": lambda: project.of_manifest(tree, manifest or Manifest()),
         "setup.py": lambda: project.of_setup_py(tree),
-        "setup.cfg": lambda: project.of_setup_cfg(tree),
+        "setup.cfg": lambda: project.of_setup_cfg(tree, manifest),
     }
     there = [name for name in makers if tree.has(name) and _decides(tree, name, manifest)]
     if not there:
@@ -72,7 +72,7 @@ def _nothing(tree: Tree) -> Exception:
     lower = {name.lower(): name for name in names}
     for wanted in _NEAR:
         near = difflib.get_close_matches(wanted.lower(), lower, n=1, cutoff=0.8)
-        if near and lower[near[0]] != wanted:
+        if near and lower[near[0]] != wanted and tree.has(lower[near[0]]):
             found = lower[near[0]]
             return refuse(
                 f"{found} is there, but no {wanted}", f"Is it meant? git mv {found} {wanted}"
@@ -83,6 +83,13 @@ def _nothing(tree: Tree) -> Exception:
         return refuse(
             "environment.yml is conda's, which Kurama doesn't use",
             "List what the app needs in requirements.txt.",
+        )
+    lists = [name for name in tree.names("requirements") if name.endswith(".txt")]
+    if lists:
+        found = ", ".join(f"requirements/{name}" for name in lists[:5])
+        return refuse(
+            f"{found} may say what the app depends on, but there is no requirements.txt",
+            f"Write requirements.txt, with the line `-r requirements/{lists[0]}` for one.",
         )
     return refuse(
         "Nothing says what the app depends on: no requirements.txt, uv.lock, poetry.lock, "

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import tokenize
 import tomllib
 from collections.abc import Iterator
@@ -15,8 +16,8 @@ _MOST_BYTES = 5 * 1024 * 1024
 # No module that people write is: reading one takes a hundred times its size in memory.
 _MOST_MODULE_BYTES = 200 * 1024
 _MOST_MESSAGE = 2000
-# Of a line of TOML: tomllib takes the square of a dotted key's length.
-_MOST_DOTS = 500
+# A dotted key of TOML: tomllib takes the square of the number of its parts.
+_LONG_KEY = re.compile(r"""(?<![\w-])(?:(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){50}""")
 # Folders that hold nothing of the application's own.
 _SKIPPED = frozenset(
     "__pycache__ alembic bench benchmarks build dist doc docs env example examples migrations "
@@ -91,7 +92,7 @@ class Tree:
         """A TOML file's content, read once; Fault, with the place, where it isn't TOML."""
         if name not in self._parsed:
             text = self.text(name)
-            if any(line.count(".") > _MOST_DOTS for line in text.splitlines()):
+            if _LONG_KEY.search(text):
                 raise refuse(f"{name} nests too deeply", "It must be TOML.")
             try:
                 self._parsed[name] = tomllib.loads(text)
@@ -104,11 +105,14 @@ class Tree:
     def json(self, name: str) -> Any:
         """A JSON file's content; Fault, with the place, where it isn't JSON."""
         try:
-            return json.loads(self.text(name))
+            content = json.loads(self.text(name))
+            # "\ud800" is half a character, which nothing after this can write.
+            json.dumps(content, ensure_ascii=False).encode()
         except ValueError as error:
             raise refuse(f"{name}: {error}", "It must be JSON: mend that line.") from None
         except RecursionError:
             raise refuse(f"{name} nests too deeply", "It must be JSON.") from None
+        return content
 
     def source(self, name: str) -> str | None:
         """A Python file's text in its own encoding, or None where it can't be read as that."""

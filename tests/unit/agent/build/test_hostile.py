@@ -15,6 +15,8 @@ from agent.faults import Fault
 from tests.unit.agent.build.test_sources import PIPFILE_LOCK, POETRY, PROJECT, UV_LOCK, package
 from tests.unit.agent.build.trees import APP, plan, toml
 
+# One part of a dotted key.
+QUOTED = '"a b" . '
 _ODD: list[Any] = [
     *(
         None,
@@ -121,10 +123,24 @@ def _without_none(value: Any) -> Any:
         ("app.py", "\0"),
         ("app.py", "# -*- coding: rot13 -*-\n"),
         ("app.py", b"\xff\xfe\x00"),
+        ("Pipfile.lock", r'{"default": {"flask": {"version": "==3\ud800"}}}'),
+        ("Pipfile.lock", r'{"_meta": {"hash": "\ud800"}, "default": {}}'),
+        ("Pipfile.lock", r'{"default": {"fla\ud800sk": {"version": "==3"}}}'),
+        (
+            "Pipfile.lock",
+            r'{"_meta": {"sources": [{"name": "\n", "url": "\ud800"}]}, "default": {}}',
+        ),
         ("requirements.txt", "-r requirements.txt\n-c requirements.txt\n"),
         ("requirements.txt", "".join(f"-r {n}.txt\n" for n in range(60))),
         ("requirements.txt", "flask\\\n" * 10_000),
         ("requirements.txt", "x" * 6_000_000),
+        ("requirements.txt", "flask\\\n" * 500_000),
+        ("requirements.txt", "./a" + " " * 200_000 + "b\n"),
+        ("requirements.txt", "./a" + "[" * 200_000 + "b\n"),
+        ("requirements.txt", "-e " + "./a #" * 100_000),
+        ("pyproject.toml", "".join(f"a{n}{'.a' * 400} = 1\n" for n in range(3000))),
+        ("pyproject.toml", "".join(f"a{n}{chr(46)}{QUOTED * 400}b = 1\n" for n in range(1000))),
+        ("pyproject.toml", "[project]\ndependencies = ['x; " + "(" * 30_000 + "']\n"),
         (".flaskenv", "FLASK_APP=${FLASK_APP}\n"),
         (".flaskenv", "FLASK_APP=../../etc/passwd:x\n"),
         (".python-version", "9" * 10_000),
@@ -166,4 +182,13 @@ def test_odd_things_in_the_tree(tmp_path: Path) -> None:
     (tmp_path / "circle").symlink_to(".")
     Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.py")).write_text("x = 1")
     found = plan(tmp_path, {"app.py": APP, "requirements.txt": "flask"})
-    assert '"app:app"' in found.processes["web"]
+    assert found.processes["web"].endswith(" app:app")
+
+
+def test_more_code_than_anybody_writes(tmp_path: Path) -> None:
+    """It is not all read to look for the application, so that nobody else has to wait."""
+    large = {f"a{n:02}/app.py": "# Flask\n" * 20_000 for n in range(20)}
+    files = {**large, "z/app.py": APP, "requirements.txt": "flask"}
+    with pytest.raises(Fault, match="No Flask app was found"):
+        plan(tmp_path, files)
+    assert plan(tmp_path, {**files, ".flaskenv": "FLASK_APP=z.app"})

@@ -37,7 +37,7 @@ def poetry_lock(*packages: dict[str, object]) -> str:
 
 def package(name: str, **more: object) -> dict[str, object]:
     """One of its packages."""
-    return {"name": name, "version": "1.0", "files": [{"file": f"{name}.whl", "hash": HASH}]} | {
+    return {"name": name, "version": "3.9", "files": [{"file": f"{name}.whl", "hash": HASH}]} | {
         key.replace("_", "-"): value for key, value in more.items()
     }
 
@@ -69,6 +69,14 @@ def installs(found: BuildPlan) -> list[str]:
             "--no-deps",
         ),
         ({"Pipfile.lock": PIPFILE_LOCK}, "Pipfile.lock", "--no-deps"),
+        (
+            {
+                "setup.cfg": "[options]\ninstall_requires = flask\n",
+                "pyproject.toml": toml({"build-system": {"requires": ["setuptools"]}}),
+            },
+            "setup.cfg",
+            "--editable .",
+        ),
         ({"setup.py": "from setuptools import setup\nsetup()\n"}, "setup.py", "--editable ."),
         ({"setup.cfg": "[options]\ninstall_requires =\n  flask\n"}, "setup.cfg", "--requirement"),
     ],
@@ -156,7 +164,7 @@ def test_poetrys_older_locks_are_followed(tmp_path: Path) -> None:
     )
     found = plan(tmp_path, {"app.py": APP, "pyproject.toml": toml(manifest), "poetry.lock": lock})
     assert installs(found) == ["asgiref", "flask", "markupsafe", "werkzeug"]
-    assert f"flask==1.0 --hash={HASH}" in found.files["requirements.txt"]
+    assert f"flask==3.9 --hash={HASH}" in found.files["requirements.txt"]
 
 
 def test_a_stale_poetry_lock_is_refused(tmp_path: Path) -> None:
