@@ -80,7 +80,10 @@ class Builder:
         tree.chmod(0o755)
         self._identities.give(uid, tree)
         library = self._library.path()
-        fingerprint = self._library.stamped(plan.fingerprint)
+        # Outside of a jail the tree has no place that is the same for every image, and what is
+        # installed as editable leads to where it stands: there an environment serves one image.
+        place = "" if self._jail.confines else reference
+        fingerprint = self._library.stamped(plan.fingerprint + place)
         with self._site(app, uid, tree, fingerprint) as site:
             reused = self._install(site, plan, library, output, stop)
         image = StoredImage(

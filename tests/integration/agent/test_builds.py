@@ -148,3 +148,22 @@ def test_lines_of_a_poetry_lock_are_what_uv_takes(pushes: Pushes) -> None:
     }
     image = pushes.push(files)
     assert pushes.python(image, "import greet, markupsafe; print(greet.WORD)") == "good day"
+
+
+def test_without_a_jail_each_image_runs_its_own_code(tmp_path: Path) -> None:
+    """An editable installation leads to a tree by its path, which there is the image's own."""
+    runtime = SandboxRuntime(tmp_path / "w", tmp_path / "w.sock", Options(isolation="off"))
+    pushes = Pushes(runtime, tmp_path / "push")
+    project = (
+        '[project]\nname = "shop"\nversion = "1"\n[tool.setuptools]\npy-modules = ["shop"]\n'
+        '[build-system]\nrequires = ["setuptools>=64"]\nbuild-backend = "setuptools.build_meta"\n'
+    )
+    images = [
+        pushes.push({"pyproject.toml": project, "shop.py": f"V = {number}\n", "app.py": APP})
+        for number in (1, 2)
+    ]
+    says = [
+        pushes.python(image, "import os; os.chdir('/'); import shop; print(shop.V)")
+        for image in images
+    ]
+    assert says == ["1", "2"]
