@@ -101,7 +101,8 @@ def show(url: str) -> None:
     print(
         f"\nThe shop is at          {url}\n"
         f"Kurama's interface is   {_server()}\n\n"
-        "Try:  kurama logs -a shop --tail\n"
+        "Try:  source .venv/bin/activate\n"
+        "      kurama logs -a shop --tail\n"
         "      kurama scale -a shop web=2\n"
         "      kurama releases -a shop\n"
         "      make down\n"

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from server.engines import binaries
 from server.errors import KuramaError
+from server.operate import orphans
 from server.operate.programs import programs
 from server.operate.supervisor import Supervisor
 from server.operate.up import check_port
@@ -76,6 +77,11 @@ def _disk(settings: Settings) -> Finding:
 def _ports(settings: Settings) -> Iterator[Finding]:
     if Supervisor(settings).is_up:
         yield Finding("ports", "ok", "in use by Kurama itself, which is up")
+        return
+    left = len(orphans.find(settings.home))
+    if left:
+        found = f"{left} parts are running, but what keeps them is not"
+        yield Finding("supervisor", "problem", found, "`kurama up` ends them and starts anew.")
         return
     for part in programs(settings):
         if part.port is None:

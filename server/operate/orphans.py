@@ -17,7 +17,7 @@ def end(home: Path) -> int:
 
     The caller has made sure that no supervisor is up.
     """
-    found = _find(home)
+    found = find(home)
     for process in found:
         _tell(process, kill=False)
     _, left = psutil.wait_procs(found, timeout=_PATIENCE_S)
@@ -27,7 +27,8 @@ def end(home: Path) -> int:
     return len(found)
 
 
-def _find(home: Path) -> list[psutil.Process]:
+def find(home: Path) -> list[psutil.Process]:
+    """Every part that runs in `home`; without a supervisor, those that outlived it."""
     spared = _worker(home)
     found = []
     for process in psutil.process_iter():
