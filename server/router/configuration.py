@@ -12,8 +12,17 @@ from server.settings import Settings
 # (gunicorn's is 2 s), so that no request is sent into a connection that is just being closed.
 _IDLE_UPSTREAM_S = 1
 _BETWEEN_TRIES_MS = 50
+# A connection that was refused is tried again, whatever the request. What a replica has taken and
+# broken off may have had its effect: it is sent again only if that does no harm, and only at first,
+# when a replica was just ending. Without an end an app would be crashed by one GET many times.
+_SENT_AGAIN_MS = 250
+# An expression is asked about answers too, since Caddy 2.11: those are never sent for again.
+_MAY_BE_SENT_AGAIN = (
+    "{http.reverse_proxy.is_transport_error} && {http.request.method} in ['GET', 'HEAD'] && "
+    "int({time.now.unix_ms}) - int({http.request.header.X-Request-Start}.substring(2)) "
+    f"< {_SENT_AGAIN_MS}"
+)
 # It keeps a request out of the records: only the platform's own probes may say it.
-_NEVER = "NO-SUCH-METHOD"
 _PROBE_HEADER = "X-Kurama-Probe"
 _RESPONSE_HEADER_TIMEOUT_S = 60
 
@@ -73,10 +82,7 @@ def _route(settings: Settings, files: Path, host: str) -> Mapping[str, Any]:
                     "selection_policy": {"policy": "round_robin"},
                     "try_duration": f"{settings.router.try_for.total_seconds()}s",
                     "try_interval": f"{_BETWEEN_TRIES_MS}ms",
-                    # A connection that was refused is tried again, whatever the method. What a
-                    # replica has taken may have had its effect: without this Caddy would send a
-                    # GET again and again to an app that it crashes.
-                    "retry_match": [{"method": [_NEVER]}],
+                    "retry_match": [{"expression": _MAY_BE_SENT_AGAIN}],
                 },
                 "transport": {
                     "protocol": "http",

@@ -183,7 +183,7 @@ def test_an_app_that_never_listens(ann: User) -> None:
     app = ann.app("deaf", {**hello(), "Procfile": "web: echo waiting for nobody; sleep 300\n"})
     done = app.push()
     assert done.status == 1
-    assert "web.1 wasn't healthy within 20 s: nothing listens on port" in done.err
+    assert "web.1 wasn't healthy within 20 s (nothing listens on port" in done.err
     assert "waiting for nobody" in done.err
     assert "must listen on port $PORT" in done.err
     eventually(lambda: app.json("ps") == [])

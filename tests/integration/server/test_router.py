@@ -33,16 +33,19 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Answer with JSON; /cut closes the connection instead."""
+        server: Any = self.server
         if self.path == "/cut":
             self.close_connection = True
+            server.taken += 1
             return
-        server: Any = self.server
         found = {"name": server.name, "path": self.path, "headers": dict(self.headers)}
         body = json.dumps(found).encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+
+    do_POST = do_GET  # noqa: N815 - what http.server calls
 
     def log_message(self, *_arguments: object) -> None:
         """Nothing."""
@@ -54,12 +57,17 @@ class Replica:
     def __init__(self, name: str) -> None:
         self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
         self._server.daemon_threads = True
-        vars(self._server)["name"] = name
+        vars(self._server).update(name=name, taken=0)
         self.address = f"127.0.0.1:{self._server.server_port}"
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(0.02,), daemon=True
         )
         self._thread.start()
+
+    @property
+    def taken(self) -> int:
+        """How many requests it has taken and not answered."""
+        return int(vars(self._server)["taken"])
 
     def close(self) -> None:
         """Stop listening."""
@@ -299,6 +307,19 @@ def test_a_replica_that_closes_in_mid_request(
     router.point_at("shop", [replicas[0].address])
     status, body = visit(site, path="/cut")
     assert (status, "H13" in body) == (502, True)
+
+
+@pytest.mark.parametrize(("method", "most"), [("GET", 6), ("POST", 1)])
+def test_what_a_replica_has_taken_is_not_sent_for_ever(
+    site: Engines, router: Router, replicas: list[Replica], method: str, most: int
+) -> None:
+    """A GET a few times at first, for a replica that was just ending; a POST never."""
+    router.point_at("shop", [replicas[0].address])
+    connection = connect(site)
+    connection.request(method, "/cut", headers={"Host": "shop.test", "Content-Length": "0"})
+    assert connection.getresponse().status == 502
+    connection.close()
+    assert (most > 1) < replicas[0].taken <= most
 
 
 def test_apps_come_and_go(site: Engines, router: Router, replicas: list[Replica]) -> None:
