@@ -55,7 +55,8 @@ class EmbeddedPostgres:
             self._passwd.write_text(f"{_USER}:x:{self._uid}:{self._uid}::/:/bin/sh\n")
             for folder in (self._data, self._sockets):
                 os.chown(folder, self._uid, self._uid)
-        self._drop_stale_lock()
+        for lock in (self._data / "postmaster.pid", self._sockets / ".s.PGSQL.5432.lock"):
+            _drop_stale(lock)
         if not (self._data / "PG_VERSION").exists():
             self._initialise()
 
@@ -82,20 +83,6 @@ class EmbeddedPostgres:
         host = urllib.parse.quote(str(self._sockets), safe="")
         return f"postgresql://{user}@/{database}?host={host}"
 
-    def _drop_stale_lock(self) -> None:
-        """Delete the lock of a server that is dead, but not yet buried.
-
-        PostgreSQL takes a zombie for a running server, and where process 1 buries nobody, as in
-        many a container, it would do so for ever. The caller has ended what ran in this home.
-        """
-        lock = self._data / "postmaster.pid"
-        try:
-            owner = psutil.Process(int(lock.read_text().partition("\n")[0]))
-            if owner.status() == psutil.STATUS_ZOMBIE:
-                lock.unlink()
-        except (OSError, ValueError, psutil.Error):
-            return
-
     def _initialise(self) -> None:
         command = [str(self._programs() / "initdb"), "--pgdata", str(self._data)]
         # Only the owner of the sockets' folder can reach the server at all.
@@ -121,3 +108,17 @@ class EmbeddedPostgres:
             writable=[self._data, self._sockets],
             passwd=self._passwd,
         )
+
+
+def _drop_stale(lock: Path) -> None:
+    """Delete the lock of a server that is dead, but not yet buried.
+
+    PostgreSQL takes a zombie for a running server, and where process 1 buries nobody, as in many a
+    container, it would do so for ever. The caller has ended what ran in this home.
+    """
+    try:
+        owner = psutil.Process(int(lock.read_text().partition("\n")[0]))
+        if owner.status() == psutil.STATUS_ZOMBIE:
+            lock.unlink()
+    except (OSError, ValueError, psutil.Error):
+        return

@@ -33,9 +33,13 @@ def _lock(home: Path, pid: int) -> Path:
 
 def test_the_lock_of_a_dead_server_does_not_hold(tmp_path: Path, zombie: int) -> None:
     """A zombie can't be told from a running server by PostgreSQL itself."""
-    lock = _lock(tmp_path, zombie)
-    EmbeddedPostgres(Settings(home=tmp_path)).prepare()
+    settings = Settings(home=tmp_path)
+    lock, socket_lock = _lock(tmp_path, zombie), settings.run_dir / "pg" / ".s.PGSQL.5432.lock"
+    socket_lock.parent.mkdir(parents=True, exist_ok=True)
+    socket_lock.write_text(lock.read_text())
+    EmbeddedPostgres(settings).prepare()
     assert not lock.exists()
+    assert not socket_lock.exists()
 
 
 def test_the_lock_of_a_living_server_holds(tmp_path: Path) -> None:
